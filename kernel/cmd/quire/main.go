@@ -1,0 +1,25 @@
+// Command quire is the Quire kernel and its tools: every command is a type in a file of its own, listed here.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the command line. A command's Run method may take a context, cancelled by the first interrupt.
+type commands struct {
+	Version versionCmd `cmd:"" help:"Print version, Go release and SIMD level."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	app := kong.Parse(&commands{}, kong.Name("quire"),
+		kong.Description("A Jupyter kernel for Go with the whole life of a language model as its standard library."),
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
+	app.FatalIfErrorf(app.Run())
+}

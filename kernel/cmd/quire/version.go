@@ -1,0 +1,16 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// version is the release; a session process of another one is refused.
+const version = "0.1.0"
+
+type versionCmd struct{}
+
+func (versionCmd) Run() error {
+	_, err := fmt.Printf("quire %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
