@@ -76,9 +76,9 @@ type Execute struct {
 
 // Executed is the end of a cell. All its output was sent before it.
 type Executed struct {
-	Err         *Error                `json:"err,omitempty"`    // nil when the cell succeeded
-	Value       *Bundle               `json:"value,omitempty"`  // of the last expression, nil for none
-	Pages       []Bundle              `json:"pages,omitempty"`  // shown by the front end's pager, as for ?x
+	Err         *Error                `json:"err,omitempty"`   // nil when the cell succeeded
+	Value       *Bundle               `json:"value,omitempty"` // of the last expression, nil for none
+	Pages       []Bundle              `json:"pages,omitempty"` // shown by the front end's pager, as for ?x
 	NextInput   *NextInput            `json:"next_input,omitempty"`
 	Expressions map[string]Expression `json:"expressions,omitempty"`
 	Duration    time.Duration         `json:"duration"` // of user code alone
