@@ -22,14 +22,13 @@ const chunkBytes = 32 << 20
 // Writer writes documents into a new Arrow file. The file appears under its name when Close succeeds, never half-written. A Writer
 // belongs to one goroutine.
 type Writer struct {
-	path    string
-	tmp     *os.File
-	buf     *bufio.Writer
-	ipc     *ipc.FileWriter
-	cols    [numFixed]*array.StringBuilder
-	pending int // bytes of text in the columns
-	docs    int
-	err     error
+	path string
+	tmp  *os.File
+	buf  *bufio.Writer
+	ipc  *ipc.FileWriter
+	cols *columns // what is not yet written
+	docs int
+	err  error
 }
 
 // Create begins an Arrow file at path.
@@ -38,9 +37,7 @@ func Create(path string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range w.cols {
-		w.cols[i] = array.NewStringBuilder(memory.DefaultAllocator)
-	}
+	w.cols = newColumns()
 	return w, nil
 }
 
@@ -86,32 +83,23 @@ func (w *Writer) Append(d Document) error {
 	if len(d.Text) >= 1<<31-chunkBytes {
 		return fmt.Errorf("corpus: document %q has %d bytes of text, more than a chunk can hold", d.ID, len(d.Text))
 	}
-	w.cols[colID].Append(d.ID)
-	w.cols[colText].Append(d.Text)
-	w.cols[colSource].Append(d.Source)
-	if d.Meta == "" {
-		w.cols[colMeta].AppendNull()
-	} else {
-		w.cols[colMeta].Append(d.Meta)
-	}
+	w.cols.append(d)
 	w.docs++
-	if w.pending += len(d.ID) + len(d.Text) + len(d.Source) + len(d.Meta); w.pending >= chunkBytes {
+	if w.cols.bytes >= chunkBytes {
 		return w.flush()
 	}
 	return nil
 }
 
 func (w *Writer) flush() error {
-	if w.cols[colText] == nil || w.cols[colText].Len() == 0 {
+	if w.cols == nil {
 		return nil
 	}
-	cols := make([]arrow.Array, numFixed)
-	for i, b := range w.cols {
-		cols[i] = b.NewArray()
+	if rec := w.cols.record(); rec != nil {
+		defer rec.Release()
+		return w.write(rec)
 	}
-	rec := array.NewRecord(Schema, cols, int64(cols[0].Len()))
-	w.pending = 0
-	return w.write(rec)
+	return nil
 }
 
 func (w *Writer) write(rec arrow.Record) error {
