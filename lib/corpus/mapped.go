@@ -99,6 +99,9 @@ type block struct {
 
 var magic = []byte("ARROW1")
 
+// continuation begins a message since Arrow 0.15.
+const continuation = 0xFFFFFFFF
+
 // Field numbers of Arrow's flatbuffers tables (format/File.fbs, Message.fbs), as vtable offsets.
 const (
 	footerSchema        = 4 + 2*1
@@ -129,7 +132,8 @@ func footer(data []byte) (*flatbuffers.Table, error) {
 }
 
 // checkFooter refuses what ipc.FileReader would believe: it allocates as many fields as a schema says it has.
-func checkFooter(data []byte) error {
+func checkFooter(data []byte) (err error) {
+	defer recoverAs(&err, "broken Arrow footer")
 	f, err := footer(data)
 	if err != nil {
 		return err
@@ -137,12 +141,26 @@ func checkFooter(data []byte) error {
 	if n, _, err := vector(f, footerDictionaries, 24); err != nil || n > 0 {
 		return errors.Join(err, errors.New("dictionary columns cannot be mapped: rewrite the file with quire corpus convert"))
 	}
-	o := flatbuffers.UOffsetT(f.Offset(footerSchema))
+	return checkSchemaAt(f, footerSchema)
+}
+
+// checkStream is checkFooter for the stream format, which begins with a message that holds the schema.
+func checkStream(data []byte) (err error) {
+	defer recoverAs(&err, "not an Arrow stream")
+	if binary.LittleEndian.Uint32(data) == continuation {
+		data = data[4:]
+	}
+	size := binary.LittleEndian.Uint32(data)
+	return checkSchemaAt(rootTable(data[4:4+int(size)]), messageHeader)
+}
+
+func checkSchemaAt(t *flatbuffers.Table, slot flatbuffers.VOffsetT) error {
+	o := flatbuffers.UOffsetT(t.Offset(slot))
 	if o == 0 {
 		return errors.New("file without a schema")
 	}
 	left := maxFields
-	return checkFields(&flatbuffers.Table{Bytes: f.Bytes, Pos: f.Indirect(o + f.Pos)}, schemaFields, schemaMetadata, &left, 0)
+	return checkFields(&flatbuffers.Table{Bytes: t.Bytes, Pos: t.Indirect(o + t.Pos)}, schemaFields, schemaMetadata, &left, 0)
 }
 
 // Limits on a schema that is read: far above any corpus's columns.
@@ -212,7 +230,7 @@ func footerBlocks(data []byte) ([]block, error) {
 // batch returns the RecordBatch table of the block's message.
 func (b block) batch(data []byte) (*flatbuffers.Table, error) {
 	msg := data[b.offset : b.offset+b.meta]
-	if binary.LittleEndian.Uint32(msg) == 0xFFFFFFFF { // continuation marker, absent before Arrow 0.15
+	if binary.LittleEndian.Uint32(msg) == continuation {
 		msg = msg[4:]
 	}
 	table := rootTable(msg[4:])
