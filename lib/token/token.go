@@ -81,7 +81,7 @@ func (t *Tokenizer) Encode(text string, opt Options) ([]uint32, error) {
 	if err := t.run(st, text, opt); err != nil {
 		return nil, err
 	}
-	return slices.Clone(st.ids), nil
+	return append(make([]uint32, 0, len(st.ids)), st.ids...), nil
 }
 
 // AppendEncode appends the ids of text to dst.
