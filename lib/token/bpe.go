@@ -43,7 +43,7 @@ func (m *bpe) words(st *state, s string, split splitter) error {
 
 // encode encodes a pre-token, in parts where that changes nothing.
 func (m *bpe) encode(st *state, s string) error {
-	if m.bigrams == nil && m.frozen == nil {
+	if m.byByte != nil || m.bigrams == nil && m.frozen == nil {
 		m.word(st, s, 0, len(s))
 		return nil
 	}
@@ -55,7 +55,7 @@ func (m *bpe) encode(st *state, s string) error {
 		}
 		if m.frozen != nil && m.frozenAt.has(r, 0) {
 			if a := m.frozen.at(s, i); a != nil {
-				m.word(st, s, start, i)
+				m.cut(st, s, start, i)
 				i += len(a.Text)
 				st.known(a.ID, i)
 				start, prev = i, -1
@@ -63,38 +63,90 @@ func (m *bpe) encode(st *state, s string) error {
 			}
 		}
 		if prev >= 0 && m.bigrams != nil && !m.bigrams.has(prev, r) {
-			m.word(st, s, start, i)
+			m.cut(st, s, start, i)
 			start = i
 		}
 		prev = r
 		i += n
 	}
-	m.word(st, s, start, len(s))
+	m.cut(st, s, start, len(s))
 	return nil
 }
 
-// word encodes s[i:j] through the cache.
-func (m *bpe) word(st *state, s string, i, j int) {
-	if i == j {
-		return
+func (m *bpe) cut(st *state, s string, i, j int) {
+	if i < j {
+		m.cached(st, s, i, j, wholeWord)
 	}
+}
+
+// word encodes s[i:j], a whole pre-token of a byte-level model or what encode cuts.
+func (m *bpe) word(st *state, s string, i, j int) {
+	switch {
+	case i == j:
+	case m.byByte != nil && m.bigrams != nil && (s[j-1] >= utf8.RuneSelf || j-i > cacheKey):
+		m.parts(st, s, i, j)
+	default:
+		m.cached(st, s, i, j, wholeWord)
+	}
+}
+
+// parts cuts a word of a byte-level model where no piece bridges two characters. A part is no word: it is not looked up
+// as a whole, and the cache keeps it apart.
+func (m *bpe) parts(st *state, s string, i, j int) {
+	start, prev := i, rune(-1)
+	for k := i; k < j; {
+		r, n := rune(s[k]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRuneInString(s[k:j])
+		}
+		if prev >= 0 && r != utf8.RuneError && prev != utf8.RuneError && !m.bigrams.has(prev, r) && !m.bigrams.risky(s[k-1], s[k]) {
+			m.cached(st, s, start, k, partOfWord)
+			start = k
+		}
+		prev = r
+		k += n
+	}
+	if start == i {
+		m.cached(st, s, i, j, wholeWord)
+	} else {
+		m.cached(st, s, start, j, partOfWord)
+	}
+}
+
+// A word and an equal part of a word may have different ids; the cache adds this to the length.
+const (
+	wholeWord  = 0
+	partOfWord = 64
+)
+
+// cached encodes s[i:j] through the cache.
+func (m *bpe) cached(st *state, s string, i, j int, role uint8) {
 	if j-i > cacheKey || st.track {
-		m.fresh(st, s, i, j)
+		m.fresh(st, s, i, j, role)
 		return
 	}
 	st.room(cacheIDs)
-	k := wordKey(s, i, j)
-	e := st.cache.entry(&k, j-i)
-	if e.key == k && int(e.size) == j-i {
-		st.take(e)
-		st.prevUnk = false
-		return
+	k, size := wordKey(s, i, j), uint8(j-i)+role
+	set := st.cache.set(&k, size)
+	e := &set[0]
+	if e.key != k || e.size != size {
+		if e = &set[1]; e.key != k || e.size != size {
+			m.remember(st, s, i, j, role, set)
+			return
+		}
 	}
+	st.take(e)
+	st.prevUnk = false
+}
+
+// remember encodes s[i:j] and puts it first in its set.
+func (m *bpe) remember(st *state, s string, i, j int, role uint8, set *[2]cacheEntry) {
 	from, unk := len(st.ids), st.prevUnk
-	m.fresh(st, s, i, j)
+	m.fresh(st, s, i, j, role)
 	if n := len(st.ids) - from; n <= cacheIDs && !st.prevUnk && !unk {
-		e.key, e.size, e.n = k, uint8(j-i), uint8(n)
-		copy(e.ids[:], st.ids[from:])
+		set[1] = set[0]
+		set[0] = cacheEntry{key: wordKey(s, i, j), size: uint8(j-i) + role, n: uint8(n)}
+		copy(set[0].ids[:], st.ids[from:])
 	}
 }
 
@@ -108,8 +160,8 @@ func (st *state) known(id uint32, end int) {
 }
 
 // fresh encodes s[i:j] by merging.
-func (m *bpe) fresh(st *state, s string, i, j int) {
-	if m.whole != nil {
+func (m *bpe) fresh(st *state, s string, i, j int, role uint8) {
+	if m.whole != nil && role == wholeWord {
 		if id, ok := m.whole[s[i:j]]; ok {
 			st.known(id, j)
 			return

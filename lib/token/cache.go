@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	cacheBits = 14 // 16,384 entries of 64 bytes: 1 MB, one core's second-level cache
+	cacheBits = 14 // 16,384 sets of two entries of 64 bytes: 2 MB
 	cacheKey  = 24 // longest word that is kept
 	cacheIDs  = 9  // most ids that are kept
 )
@@ -18,8 +18,8 @@ type cacheEntry struct {
 	size, n uint8
 }
 
-// wordCache remembers words lately encoded; a word replaces the one that hashes to its place.
-type wordCache [1 << cacheBits]cacheEntry
+// wordCache remembers words lately encoded: two for each hash, the later one first.
+type wordCache [1 << cacheBits][2]cacheEntry
 
 // wordKey reads s[i:j], at most cacheKey bytes, as three numbers.
 func wordKey(s string, i, j int) (k [3]uint64) {
@@ -44,8 +44,8 @@ func wordKey(s string, i, j int) (k [3]uint64) {
 	return k
 }
 
-func (c *wordCache) entry(k *[3]uint64, n int) *cacheEntry {
-	h := (k[0] ^ uint64(n)<<56) * 0x9E3779B97F4A7C15
+func (c *wordCache) set(k *[3]uint64, size uint8) *[2]cacheEntry {
+	h := (k[0] ^ uint64(size)<<56) * 0x9E3779B97F4A7C15
 	h ^= k[1]*0xC2B2AE3D27D4EB4F ^ k[2]*0x165667B19E3779F9
 	h ^= h >> 29
 	h *= 0xBF58476D1CE4E5B9
