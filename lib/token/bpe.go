@@ -21,7 +21,7 @@ type bpe struct {
 	fuseUnk  bool
 	bigrams  *bigrams // set: a word may be cut where its characters stand together in no piece
 	frozen   *matcher // user-defined pieces: found first, never merged
-	frozenAt *bigrams // which characters begin one
+	frozenAt *runeSet // which characters begin one
 	unused   map[uint32]bool
 }
 
@@ -53,7 +53,7 @@ func (m *bpe) encode(st *state, s string) error {
 		if r >= utf8.RuneSelf {
 			r, n = utf8.DecodeRuneInString(s[i:])
 		}
-		if m.frozen != nil && m.frozenAt.has(r, 0) {
+		if m.frozen != nil && m.frozenAt.has(r) {
 			if a := m.frozen.at(s, i); a != nil {
 				m.cut(st, s, start, i)
 				i += len(a.Text)
@@ -83,7 +83,7 @@ func (m *bpe) cut(st *state, s string, i, j int) {
 func (m *bpe) word(st *state, s string, i, j int) {
 	switch {
 	case i == j:
-	case m.byByte != nil && m.bigrams != nil && (s[j-1] >= utf8.RuneSelf || j-i > cacheKey):
+	case m.byByte != nil && m.bigrams != nil && (s[j-1] >= utf8.RuneSelf || j-i > longBytes):
 		m.parts(st, s, i, j)
 	default:
 		m.cached(st, s, i, j, wholeWord)
@@ -113,41 +113,52 @@ func (m *bpe) parts(st *state, s string, i, j int) {
 	}
 }
 
-// A word and an equal part of a word may have different ids; the cache adds this to the length.
-const (
-	wholeWord  = 0
-	partOfWord = 64
-)
-
 // cached encodes s[i:j] through the cache.
 func (m *bpe) cached(st *state, s string, i, j int, role uint8) {
-	if j-i > cacheKey || st.track {
-		m.fresh(st, s, i, j, role)
+	n := j - i
+	if n > shortBytes || st.track {
+		m.cachedLong(st, s, i, j, role)
 		return
 	}
-	st.room(cacheIDs)
-	k, size := wordKey(s, i, j), uint8(j-i)+role
-	set := st.cache.set(&k, size)
+	st.room(shortIDs)
+	a, b := shortKey(s, i, n, role)
+	set := st.cache.set(a, b)
 	e := &set[0]
-	if e.key != k || e.size != size {
-		if e = &set[1]; e.key != k || e.size != size {
-			m.remember(st, s, i, j, role, set)
+	if (e.key[0]^a)|(e.key[1]^b) != 0 {
+		if e = &set[1]; (e.key[0]^a)|(e.key[1]^b) != 0 {
+			if ids, ok := m.anew(st, s, i, j, role); ok && len(ids) <= shortIDs {
+				set.put(a, b, ids)
+			}
 			return
 		}
 	}
-	st.take(e)
+	st.take(&e.ids)
 	st.prevUnk = false
 }
 
-// remember encodes s[i:j] and puts it first in its set.
-func (m *bpe) remember(st *state, s string, i, j int, role uint8, set *[2]cacheEntry) {
+func (m *bpe) cachedLong(st *state, s string, i, j int, role uint8) {
+	if j-i > longBytes || st.track {
+		m.fresh(st, s, i, j, role)
+		return
+	}
+	e, key := st.cache.longSlot(s[i:j])
+	if size := uint8(j-i) | role; e.key != key || e.size != size {
+		if ids, ok := m.anew(st, s, i, j, role); ok && len(ids) <= longIDs {
+			*e = longEntry{key: key, size: size, n: uint8(len(ids))}
+			copy(e.ids[:], ids)
+		}
+		return
+	}
+	st.ids = append(st.ids, e.ids[:e.n]...)
+	st.prevUnk = false
+}
+
+// anew encodes s[i:j] and tells whether the ids depend on it alone: a run of unknown tokens does not.
+func (m *bpe) anew(st *state, s string, i, j int, role uint8) (ids []uint32, ok bool) {
 	from, unk := len(st.ids), st.prevUnk
 	m.fresh(st, s, i, j, role)
-	if n := len(st.ids) - from; n <= cacheIDs && !st.prevUnk && !unk {
-		set[1] = set[0]
-		set[0] = cacheEntry{key: wordKey(s, i, j), size: uint8(j-i) + role, n: uint8(n)}
-		copy(set[0].ids[:], st.ids[from:])
-	}
+	ids = st.ids[from:]
+	return ids, len(ids) > 0 && !unk && !st.prevUnk
 }
 
 // known appends an id whose text ends at end.

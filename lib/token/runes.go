@@ -24,6 +24,22 @@ func (t *runeTable) set(r rune, id uint32) {
 	p[r&0xFF] = id
 }
 
+// runeSet is a set of characters, by pages of 256.
+type runeSet struct{ pages [0x1100]*[4]uint64 }
+
+func (t *runeSet) has(r rune) bool {
+	p := t.pages[uint32(r)>>8]
+	return p != nil && p[r>>6&3]>>(r&63)&1 != 0
+}
+
+func (t *runeSet) add(r rune) {
+	p := &t.pages[uint32(r)>>8]
+	if *p == nil {
+		*p = new([4]uint64)
+	}
+	(*p)[r>>6&3] |= 1 << (r & 63)
+}
+
 const bigramBits = 21
 
 // bigrams is a set of pairs of characters that stand side by side in a piece: exact for ASCII, else a superset of what
