@@ -96,9 +96,9 @@ func (c *hfConfig) apply(t *Tokenizer) error {
 // roleText reads "<s>" or {"content": "<s>"}.
 func roleText(v jsontext.Value) string {
 	var text string
-	var object struct{ Content string }
-	if len(v) > 0 && json.Unmarshal(v, &text) != nil && json.Unmarshal(v, &object) == nil {
-		text = object.Content
+	var written hfAdded
+	if len(v) > 0 && json.Unmarshal(v, &text) != nil && json.Unmarshal(v, &written) == nil {
+		text = written.Content
 	}
 	return text
 }

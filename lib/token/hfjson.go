@@ -241,12 +241,16 @@ type hfPost struct {
 	Cls        []jsontext.Value `json:"cls"` // [text, id]
 	Sep        []jsontext.Value `json:"sep"`
 	Single     []struct {
-		Special  *struct{ ID string } `json:"SpecialToken"`
-		Sequence *struct{}            `json:"Sequence"`
+		Special  *hfID     `json:"SpecialToken"`
+		Sequence *struct{} `json:"Sequence"`
 	} `json:"single"`
 	Specials map[string]struct {
 		IDs []uint32 `json:"ids"`
 	} `json:"special_tokens"`
+}
+
+type hfID struct {
+	ID string `json:"id"`
 }
 
 func (p hfPost) nested() (string, []jsontext.Value) { return p.Type, p.Processors }

@@ -112,6 +112,7 @@ func (m *hfModel) pairs(index map[string]uint32, f form) (*pairTable, error) {
 	var list [][]string
 	lines := m.merges
 	if lines == nil && json.Unmarshal(m.Merges, &list) != nil {
+		list = nil
 		if err := json.Unmarshal(m.Merges, &lines); err != nil {
 			return nil, fmt.Errorf("merges: %w", err)
 		}

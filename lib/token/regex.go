@@ -19,6 +19,7 @@ type pretokenizer interface {
 
 // setPattern chooses the splitter of a byte-level tokenizer.
 func (t *Tokenizer) setPattern(pattern string) error {
+	t.pattern = pattern
 	if t.split = knownSplitter(pattern); t.split != nil {
 		return nil
 	}

@@ -47,6 +47,9 @@ type Tokenizer struct {
 	dec   decoding
 
 	prefix, suffix []uint32 // the template
+	pattern        string   // of a byte-level model's pre-tokenizer
+	raw            bool     // pieces are raw bytes (tiktoken), not GPT-2's alphabet
+	sp             *spModel // what a SentencePiece model was made of
 
 	mu   sync.Mutex
 	idle []*state
