@@ -234,7 +234,7 @@ func jsonEscape(s string, ascii bool) string {
 		switch {
 		case special:
 			b.WriteString(short)
-		case r < 0x20 || ascii && r > 0x7f && r < 0x10000:
+		case r < 0x20 || ascii && r >= 0x7f && r < 0x10000:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		case ascii && r >= 0x10000:
 			r -= 0x10000

@@ -122,18 +122,12 @@ func (s *forStmt) exec(st *state, sc *scope) jump {
 		}
 		items = kept
 	}
-	depth := 1
-	if outer, ok := sc.lookup("loop"); ok {
-		if l, ok := outer.(*loopInfo); ok {
-			depth = l.depth + 1
-		}
-	}
 	var changed []any
 	for i, item := range items {
 		st.step(s.line)
 		inner := &scope{parent: sc}
 		st.bind(s.line, inner, s.names, item)
-		inner.set("loop", &loopInfo{items, i, depth, &changed})
+		inner.set("loop", &loopInfo{items, i, &changed})
 		if st.run(s.body, inner) == jumpBreak {
 			break
 		}
@@ -283,7 +277,6 @@ func (s *jumpStmt) exec(*state, *scope) jump { return s.jump }
 type loopInfo struct {
 	items   []any
 	i       int
-	depth   int
 	changed *[]any // last arguments of loop.changed, shared by the iterations
 }
 
@@ -311,9 +304,9 @@ func (l *loopInfo) attr(name string) any {
 	case "length":
 		return int64(n)
 	case "depth":
-		return int64(l.depth)
+		return int64(1) // only a recursive loop would be deeper
 	case "depth0":
-		return int64(l.depth - 1)
+		return int64(0)
 	case "previtem":
 		return neighbour(l.i - 1)
 	case "nextitem":
