@@ -26,25 +26,26 @@ func withLoss(r Rendered, messages []Message) []jinja.Range {
 
 // findTurns finds what the assistant writes in the text of a template that does not mark it. A turn holds the bytes that came
 // from an assistant's message; it begins where the prompt for that turn would end and ends with the first stop string behind it.
-func (t *Template) findTurns(c Conversation, o Options, full taint.String) ([]jinja.Range, error) {
+func (t *Template) findTurns(c Conversation, o Options, full taint.String) []jinja.Range {
 	var out []jinja.Range
-	low := 0 // the end of what belongs to earlier messages
 	for i, m := range c.Messages {
 		first, last, ok := extent(full.Spans, i+1)
-		if !ok {
+		if !ok || m.Role != Assistant {
 			continue
 		}
-		if m.Role == Assistant {
-			start, err := t.turnStart(c, i, o, full.Text, low, first)
-			if err != nil {
-				return nil, err
+		low, high := 0, len(full.Text) // between the bytes of other messages
+		for _, s := range full.Spans {
+			switch {
+			case s.Source == meta || s.Source == i+1:
+			case s.End <= first:
+				low = s.End
+			case s.Start >= last:
+				high = min(high, s.Start)
 			}
-			last = t.turnEnd(full, last)
-			out = append(out, jinja.Range{Start: start, End: last})
 		}
-		low = max(low, last)
+		out = append(out, jinja.Range{Start: low + t.promptTail(c, i, o, full.Text[low:first]), End: t.turnEnd(full.Text[:high], last)})
 	}
-	return out, nil
+	return out
 }
 
 // extent is the stretch from the first to the last byte of a source.
@@ -60,56 +61,33 @@ func extent(spans []taint.Span, source int) (first, last int, ok bool) {
 	return first, last, ok
 }
 
-// turnStart renders the prompt for message i. Where the whole text begins with it, the turn begins at its end, but inside
-// [low, first]. Templates that rewrite earlier turns defeat this; then the last place of the generation prompt in that stretch
-// counts, and else the message's first byte.
-func (t *Template) turnStart(c Conversation, i int, o Options, full string, low, first int) (int, error) {
-	before := Conversation{Messages: c.Messages[:i], Tools: c.Tools}
-	o.Open = false
-	closed, err := t.run(before, o)
-	if err != nil { // some templates refuse a conversation that is cut here
-		return first, nil
-	}
+// promptTail is how much of gap, the template's own text in front of message i, belongs to the prompt: the part that also stands
+// behind the last message when the conversation up to there is rendered as a prompt. A template that refuses to render that
+// gives the whole gap.
+func (t *Template) promptTail(c Conversation, i int, o Options, gap string) int {
 	o.Open = true
-	open, err := t.run(before, o)
+	prompt, err := t.run(Conversation{Messages: c.Messages[:i], Tools: c.Tools}, o)
 	if err != nil {
-		return first, nil
+		return len(gap)
 	}
-	if n := common(open.Text, full); n >= low && n <= first && (n == len(open.Text) || n > len(closed.Text)) {
-		return n, nil
-	}
-	if prompt, ok := strings.CutPrefix(open.Text, closed.Text); ok && prompt != "" && low <= first {
-		if at := strings.LastIndex(full[low:first], prompt); at >= 0 {
-			return low + at + len(prompt), nil
+	tail := prompt.Text
+	for _, s := range prompt.Spans {
+		if s.Source != meta {
+			tail = prompt.Text[s.End:]
 		}
 	}
-	return first, nil
-}
-
-// common is the length of the longest beginning that two texts share.
-func common(a, b string) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
+	n := 0
+	for n < min(len(tail), len(gap)) && tail[n] == gap[n] {
+		n++
 	}
 	return n
 }
 
-// turnEnd is the end of the first stop string that the template wrote behind position at, before any other data.
-func (t *Template) turnEnd(full taint.String, at int) int {
-	limit := len(full.Text)
-	for _, s := range full.Spans {
-		if s.Start >= at {
-			limit = s.Start
-			break
-		}
-	}
-	best := -1
-	end := at
+// turnEnd is the end of the first stop string in text at or behind a place; the place itself when there is none.
+func (t *Template) turnEnd(text string, at int) int {
+	best, end := -1, at
 	for _, stop := range t.Stops {
-		if j := strings.Index(full.Text[at:limit], stop); j >= 0 && (best < 0 || j < best) {
+		if j := strings.Index(text[at:], stop); j >= 0 && (best < 0 || j < best) {
 			best, end = j, at+j+len(stop)
 		}
 	}

@@ -20,6 +20,10 @@ func repairJSON(s string) (out jsontext.Value, rest string, ok bool) {
 	if f.i == len(s) {
 		return nil, s, false
 	}
+	d := jsontext.NewDecoder(strings.NewReader(s[f.i:]), jsontext.AllowDuplicateNames(true))
+	if v, err := d.ReadValue(); err == nil && (v.Kind() == '{' || v.Kind() == '[') {
+		return v.Clone(), s[f.i+int(d.InputOffset()):], true
+	}
 	if c := s[f.i]; c == '{' || c == '[' {
 		f.value(0)
 	} else if f.bareObject() {
@@ -27,7 +31,7 @@ func repairJSON(s string) (out jsontext.Value, rest string, ok bool) {
 	} else {
 		return nil, s, false
 	}
-	return f.out, s[f.i:], !f.deep && jsontext.Value(f.out).IsValid()
+	return f.out, s[f.i:], !f.deep && jsontext.Value(f.out).IsValid(jsontext.AllowDuplicateNames(true))
 }
 
 type fixer struct {

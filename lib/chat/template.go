@@ -77,18 +77,36 @@ func (t *Template) Render(c Conversation, o Options) (Rendered, error) {
 	if len(c.Messages) == 1 && c.Messages[0].Role == Pretrain {
 		return t.pretrain(&c.Messages[0])
 	}
+	if err := t.takes(c); err != nil {
+		return Rendered{}, err
+	}
 	out, err := t.run(c, o)
 	if err != nil {
 		return Rendered{}, fmt.Errorf("chat: template %s: %w", t.Name, err)
 	}
 	r := Rendered{String: out.String, Loss: out.Generation}
 	if t.prog != nil && !t.prog.HasGeneration() {
-		if r.Loss, err = t.findTurns(c, o, out.String); err != nil {
-			return Rendered{}, err
-		}
+		r.Loss = t.findTurns(c, o, out.String)
 	}
 	r.Loss = withLoss(r, c.Messages)
 	return r, nil
+}
+
+// takes says whether a built-in template has a place for all that is in the conversation. Others may leave things out silently,
+// as their authors chose.
+func (t *Template) takes(c Conversation) error {
+	if !t.textOnly {
+		return nil
+	}
+	if len(c.Tools) > 0 && !strings.Contains(t.Source, " tools") {
+		return fmt.Errorf("chat: template %s has no place for tools: describe them in a system message, or take another template", t.Name)
+	}
+	for i, m := range c.Messages {
+		if len(m.ToolCalls) > 0 && !strings.Contains(t.Source, "tool_calls") {
+			return fmt.Errorf("chat: message %d calls a tool, and template %s has no form for calls", i+1, t.Name)
+		}
+	}
+	return nil
 }
 
 // run renders by Go code where there is some and the template's variables are left alone, else by Jinja.
