@@ -21,7 +21,7 @@ type bpe struct {
 	fuseUnk  bool
 	bigrams  *bigrams // set: a word may be cut where its characters stand together in no piece
 	frozen   *matcher // user-defined pieces: found first, never merged
-	frozenAt *bigrams // which characters begin one
+	frozenAt *runeSet // which characters begin one
 	unused   map[uint32]bool
 }
 
@@ -43,7 +43,7 @@ func (m *bpe) words(st *state, s string, split splitter) error {
 
 // encode encodes a pre-token, in parts where that changes nothing.
 func (m *bpe) encode(st *state, s string) error {
-	if m.bigrams == nil && m.frozen == nil {
+	if m.byByte != nil || m.bigrams == nil && m.frozen == nil {
 		m.word(st, s, 0, len(s))
 		return nil
 	}
@@ -53,9 +53,9 @@ func (m *bpe) encode(st *state, s string) error {
 		if r >= utf8.RuneSelf {
 			r, n = utf8.DecodeRuneInString(s[i:])
 		}
-		if m.frozen != nil && m.frozenAt.has(r, 0) {
+		if m.frozen != nil && m.frozenAt.has(r) {
 			if a := m.frozen.at(s, i); a != nil {
-				m.word(st, s, start, i)
+				m.cut(st, s, start, i)
 				i += len(a.Text)
 				st.known(a.ID, i)
 				start, prev = i, -1
@@ -63,39 +63,102 @@ func (m *bpe) encode(st *state, s string) error {
 			}
 		}
 		if prev >= 0 && m.bigrams != nil && !m.bigrams.has(prev, r) {
-			m.word(st, s, start, i)
+			m.cut(st, s, start, i)
 			start = i
 		}
 		prev = r
 		i += n
 	}
-	m.word(st, s, start, len(s))
+	m.cut(st, s, start, len(s))
 	return nil
 }
 
-// word encodes s[i:j] through the cache.
+func (m *bpe) cut(st *state, s string, i, j int) {
+	if i < j {
+		m.cached(st, s, i, j, wholeWord)
+	}
+}
+
+// word encodes s[i:j], a whole pre-token of a byte-level model or what encode cuts.
 func (m *bpe) word(st *state, s string, i, j int) {
-	if i == j {
+	switch {
+	case i == j:
+	case m.byByte != nil && m.bigrams != nil && (s[j-1] >= utf8.RuneSelf || j-i > longBytes):
+		m.parts(st, s, i, j)
+	default:
+		m.cached(st, s, i, j, wholeWord)
+	}
+}
+
+// parts cuts a word of a byte-level model where no piece bridges two characters. A part is no word: it is not looked up
+// as a whole, and the cache keeps it apart.
+func (m *bpe) parts(st *state, s string, i, j int) {
+	start, prev := i, rune(-1)
+	for k := i; k < j; {
+		r, n := rune(s[k]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRuneInString(s[k:j])
+		}
+		if prev >= 0 && r != utf8.RuneError && prev != utf8.RuneError && !m.bigrams.has(prev, r) && !m.bigrams.risky(s[k-1], s[k]) {
+			m.cached(st, s, start, k, partOfWord)
+			start = k
+		}
+		prev = r
+		k += n
+	}
+	if start == i {
+		m.cached(st, s, i, j, wholeWord)
+	} else {
+		m.cached(st, s, start, j, partOfWord)
+	}
+}
+
+// cached encodes s[i:j] through the cache.
+func (m *bpe) cached(st *state, s string, i, j int, role uint8) {
+	n := j - i
+	if n > shortBytes || st.track {
+		m.cachedLong(st, s, i, j, role)
 		return
 	}
-	if j-i > cacheKey || st.track {
-		m.fresh(st, s, i, j)
+	st.room(shortIDs)
+	a, b := shortKey(s, i, n, role)
+	set := st.cache.set(a, b)
+	e := &set[0]
+	if (e.key[0]^a)|(e.key[1]^b) != 0 {
+		if e = &set[1]; (e.key[0]^a)|(e.key[1]^b) != 0 {
+			if ids, ok := m.anew(st, s, i, j, role); ok && len(ids) <= shortIDs {
+				set.put(a, b, ids)
+			}
+			return
+		}
+	}
+	st.take(&e.ids)
+	st.prevUnk = false
+}
+
+func (m *bpe) cachedLong(st *state, s string, i, j int, role uint8) {
+	if j-i > longBytes || st.track {
+		m.fresh(st, s, i, j, role)
 		return
 	}
-	st.room(cacheIDs)
-	k := wordKey(s, i, j)
-	e := st.cache.entry(&k, j-i)
-	if e.key == k && int(e.size) == j-i {
-		st.take(e)
-		st.prevUnk = false
+	e, key := st.cache.longSlot(s[i:j])
+	if size := uint8(j-i) | role; e.key != key || e.size != size {
+		if ids, ok := m.anew(st, s, i, j, role); ok && len(ids) <= longIDs {
+			*e = longEntry{key: key, size: size, n: uint8(len(ids))}
+			copy(e.ids[:], ids)
+		}
 		return
 	}
+	st.ids = append(st.ids, e.ids[:e.n]...)
+	st.prevUnk = false
+}
+
+// anew encodes s[i:j] and tells whether the ids depend on it alone: a run of unknown tokens does not.
+func (m *bpe) anew(st *state, s string, i, j int, role uint8) (ids []uint32, ok bool) {
 	from, unk := len(st.ids), st.prevUnk
-	m.fresh(st, s, i, j)
-	if n := len(st.ids) - from; n <= cacheIDs && !st.prevUnk && !unk {
-		e.key, e.size, e.n = k, uint8(j-i), uint8(n)
-		copy(e.ids[:], st.ids[from:])
-	}
+	m.fresh(st, s, i, j, role)
+	ids = st.ids[from:]
+	return ids, len(ids) > 0 && !unk && !st.prevUnk
 }
 
 // known appends an id whose text ends at end.
@@ -108,8 +171,8 @@ func (st *state) known(id uint32, end int) {
 }
 
 // fresh encodes s[i:j] by merging.
-func (m *bpe) fresh(st *state, s string, i, j int) {
-	if m.whole != nil {
+func (m *bpe) fresh(st *state, s string, i, j int, role uint8) {
+	if m.whole != nil && role == wholeWord {
 		if id, ok := m.whole[s[i:j]]; ok {
 			st.known(id, j)
 			return

@@ -63,7 +63,7 @@ func (m *hfModel) bpe(t *Tokenizer, f form) (model, error) {
 	}
 	switch {
 	case f == asBytes:
-		b.byByte = new([256]uint32)
+		b.byByte, b.bigrams = new([256]uint32), bytePairs(index)
 		for c := range b.byByte {
 			b.byByte[c] = noSymbol
 			if id, ok := index[string([]byte{byte(c)})]; ok {

@@ -89,7 +89,7 @@ func parseRank(line []byte) (piece string, id int, err error) {
 
 // byteLevel makes the model of a vocabulary of byte strings in which the id is the rank.
 func (t *Tokenizer) byteLevel(pattern string) error {
-	m := &bpe{byByte: new([256]uint32), whole: t.index, size: uint32(len(t.pieces)), unk: -1}
+	m := &bpe{byByte: new([256]uint32), whole: t.index, size: uint32(len(t.pieces)), unk: -1, bigrams: bytePairs(t.index)}
 	for b := range m.byByte {
 		id, ok := t.index[string([]byte{byte(b)})]
 		if !ok {
@@ -116,6 +116,15 @@ func (t *Tokenizer) byteLevel(pattern string) error {
 	}
 	t.model = m
 	return t.setPattern(pattern)
+}
+
+// bytePairs notes which characters the pieces of a byte-level vocabulary join.
+func bytePairs(index map[string]uint32) *bigrams {
+	b := new(bigrams)
+	for p := range index {
+		b.addBytes(p)
+	}
+	return b
 }
 
 // rawDecoding is for vocabularies whose pieces, given as raw bytes, are what they stand for.

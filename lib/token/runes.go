@@ -1,5 +1,7 @@
 package token
 
+import "unicode/utf8"
+
 // runeTable maps characters to ids, by pages of 256.
 type runeTable struct{ pages [0x1100]*[256]uint32 }
 
@@ -22,12 +24,52 @@ func (t *runeTable) set(r rune, id uint32) {
 	p[r&0xFF] = id
 }
 
+// runeSet is a set of characters, by pages of 256.
+type runeSet struct{ pages [0x1100]*[4]uint64 }
+
+func (t *runeSet) has(r rune) bool {
+	p := t.pages[uint32(r)>>8]
+	return p != nil && p[r>>6&3]>>(r&63)&1 != 0
+}
+
+func (t *runeSet) add(r rune) {
+	p := &t.pages[uint32(r)>>8]
+	if *p == nil {
+		*p = new([4]uint64)
+	}
+	(*p)[r>>6&3] |= 1 << (r & 63)
+}
+
 const bigramBits = 21
 
-// bigrams is a set of pairs of characters: exact for ASCII, else a superset of what was added.
+// bigrams is a set of pairs of characters that stand side by side in a piece: exact for ASCII, else a superset of what
+// was added. Pieces of byte-level models may begin or end inside of a character; partial has, for those, the last byte
+// before and the first byte after each place between two characters.
 type bigrams struct {
-	ascii [128][2]uint64
-	other [1 << (bigramBits - 6)]uint64
+	ascii   [128][2]uint64
+	other   [1 << (bigramBits - 6)]uint64
+	partial [256][4]uint64
+}
+
+func (b *bigrams) risky(last, first byte) bool {
+	return b.partial[last][first>>6]>>(first&63)&1 != 0
+}
+
+// addBytes adds what a piece of a byte-level model bridges.
+func (b *bigrams) addBytes(piece string) {
+	for p := 1; p < len(piece); p++ {
+		if !utf8.RuneStart(piece[p]) {
+			continue
+		}
+		before, n := utf8.DecodeLastRuneInString(piece[:p])
+		after, k := utf8.DecodeRuneInString(piece[p:])
+		if before == utf8.RuneError && n <= 1 || after == utf8.RuneError && k <= 1 {
+			last, first := piece[p-1], piece[p]
+			b.partial[last][first>>6] |= 1 << (first & 63)
+		} else {
+			b.add(before, after)
+		}
+	}
 }
 
 func (b *bigrams) has(x, y rune) bool {

@@ -196,11 +196,11 @@ func (m *spModel) bpe(t *Tokenizer, fallback *[256]uint32) (model, error) {
 		b.bigrams.addText(p.text)
 	}
 	if user := m.userDefined(m.inner); user.n > 0 {
-		b.frozen, b.frozenAt = user, new(bigrams)
+		b.frozen, b.frozenAt = user, new(runeSet)
 		for _, p := range m.pieces {
 			if s, ok := m.inner(p.text); ok && p.kind == userDefined {
 				r, _ := utf8.DecodeRuneInString(s)
-				b.frozenAt.add(r, 0)
+				b.frozenAt.add(r)
 			}
 		}
 	}
