@@ -34,8 +34,8 @@ var builtins = []builtin{
 	{"deepseek", []string{"deepseek", "deepseek-v3", "deepseek-r1"}, "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", nil, DeepSeekCalls},
 }
 
-// load parses a built-in template once.
-var load = sync.OnceValue(func() map[string]*Template {
+// loadBuiltins parses the built-in templates once.
+var loadBuiltins = sync.OnceValue(func() map[string]*Template {
 	out := map[string]*Template{}
 	for _, b := range builtins {
 		source, err := templateFiles.ReadFile("templates/" + b.file + ".jinja")
@@ -59,7 +59,7 @@ var load = sync.OnceValue(func() map[string]*Template {
 
 // Builtin is a template that comes with the library; Names lists them.
 func Builtin(name string) (*Template, error) {
-	if t, ok := load()[strings.ToLower(name)]; ok {
+	if t, ok := loadBuiltins()[strings.ToLower(name)]; ok {
 		return t, nil
 	}
 	return nil, fmt.Errorf("chat: no built-in template %q: there are %s", name, strings.Join(Names(), ", "))

@@ -34,7 +34,7 @@ func renderInternLM2(c Conversation, t *Template, open bool) (jinja.Output, erro
 		}
 	}
 	if open {
-		w.open(Assistant, "")
+		w.open(taint.Literal(Assistant), "")
 	}
 	return jinja.Output{String: w.b.String(), Generation: w.written}, nil
 }
@@ -45,9 +45,9 @@ type internLM2 struct {
 	caller  string // what the last call went to, for results that do not name it
 }
 
-func (w *internLM2) open(role, name string) {
+func (w *internLM2) open(role taint.String, name string) {
 	w.b.Literal("<|im_start|>")
-	w.b.Data(role, meta)
+	w.b.Write(role)
 	if written, ok := internLM2Names[name]; ok {
 		w.b.Literal(" name=" + written)
 	}
@@ -62,7 +62,7 @@ func (w *internLM2) declare(tools []Tool) error {
 	for i, v := range values {
 		values[i], _ = v.(*jinja.Dict).Get("function")
 	}
-	w.open(System, "plugin")
+	w.open(taint.Literal(System), "plugin")
 	if err := jinja.WriteJSON(&w.b, values, jinja.JSONStyle{Indent: "    "}); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (w *internLM2) message(t *Template, m *Message, source int) error {
 	}
 	switch m.Role {
 	case Assistant:
-		w.open(Assistant, "")
+		w.open(taint.Literal(Assistant), "")
 		start := w.b.Len()
 		w.b.Data(text, source)
 		for _, call := range m.ToolCalls {
@@ -92,11 +92,11 @@ func (w *internLM2) message(t *Template, m *Message, source int) error {
 		if _, ok := internLM2Names[name]; !ok {
 			name = w.caller
 		}
-		w.open(Environment, name)
+		w.open(taint.Literal(Environment), name)
 		w.b.Data(text, source)
 		w.b.Literal("<|im_end|>")
 	default:
-		w.open(m.Role, m.Name)
+		w.open(taint.Data(m.Role, meta), m.Name)
 		w.b.Data(text, source)
 		w.b.Literal("<|im_end|>")
 	}

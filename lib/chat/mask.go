@@ -7,17 +7,24 @@ import (
 	"quire/lib/chat/taint"
 )
 
-// withLoss drops the ranges of messages that training is told to leave out.
+// withLoss drops the ranges of messages that training is told to leave out. Ranges and answers stand in the same order; where a
+// template leaves answers out, the bytes of a range tell whose it is.
 func withLoss(r Rendered, messages []Message) []jinja.Range {
+	var answers []Message
+	for _, m := range messages {
+		if m.Role == Assistant {
+			answers = append(answers, m)
+		}
+	}
 	var out []jinja.Range
-	for _, g := range r.Loss {
-		keep := true
+	for i, g := range r.Loss {
+		skip := len(r.Loss) == len(answers) && answers[i].NoLoss
 		for _, s := range r.Spans {
 			if s.Start < g.End && s.End > g.Start && s.Source <= len(messages) && messages[s.Source-1].NoLoss {
-				keep = false
+				skip = true
 			}
 		}
-		if keep {
+		if !skip {
 			out = append(out, g)
 		}
 	}
