@@ -38,13 +38,19 @@ func shared(t testing.TB, path string) string {
 
 const internLM2Model = "data/tokenizers/internlm/tokenizer_internlm2.model"
 
+var loaded = map[string]*Chat{}
+
 func load(t testing.TB, model, template string) *Chat {
 	t.Helper()
-	c, err := Load(shared(t, model), template)
-	if err != nil {
-		t.Fatal(err)
+	key := model + " " + template
+	if loaded[key] == nil {
+		c, err := Load(shared(t, model), template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded[key] = c
 	}
-	return c
+	return loaded[key]
 }
 
 func TestEncodeInternLM2(t *testing.T) {
