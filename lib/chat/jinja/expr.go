@@ -283,12 +283,12 @@ func (st *state) sequenceOp(line int, op string, a, b any) (any, bool) {
 		}
 	case []any:
 		if y, ok := b.([]any); ok {
-			st.charge(line, 16*(len(x)+len(y)))
+			st.charge(line, itemCost*(len(x)+len(y)))
 			return append(append(make([]any, 0, len(x)+len(y)), x...), y...), true
 		}
 	case Tuple:
 		if y, ok := b.(Tuple); ok {
-			st.charge(line, 16*(len(x)+len(y)))
+			st.charge(line, itemCost*(len(x)+len(y)))
 			return append(append(make(Tuple, 0, len(x)+len(y)), x...), y...), true
 		}
 	}
@@ -313,7 +313,7 @@ func (st *state) repeat(line int, v any, n int64) (any, bool) {
 		}
 		return b.String(), true
 	case []any:
-		bound(16 * len(v))
+		bound(itemCost * len(v))
 		out := []any{}
 		for ; n > 0 && len(v) > 0; n-- {
 			out = append(out, v...)
@@ -498,10 +498,10 @@ func (e *sliceExpr) eval(st *state, sc *scope) any {
 		st.charge(e.line, len(c.Text))
 		return stepText(c, bounds)
 	case []any:
-		st.charge(e.line, 16*len(c))
+		st.charge(e.line, itemCost*len(c))
 		return stepList(c, bounds)
 	case Tuple:
-		st.charge(e.line, 16*len(c))
+		st.charge(e.line, itemCost*len(c))
 		return Tuple(stepList(c, bounds))
 	}
 	st.fail(e.line, "cannot slice %s", describe(v))

@@ -87,6 +87,7 @@ func indent(st *state, v any, a *args) any {
 		pad = taint.Literal(strings.Repeat(" ", int(min(max(a.int(st, 0, "width", 4), 0), 1024))))
 	}
 	first, blank := truthy(a.or(1, "first", false)), truthy(a.or(2, "blank", false))
+	st.charge(a.line, itemCost*strings.Count(s.Text, "\n"))
 	var b taint.Builder
 	lines := split(s, &[]string{"\n"}[0], -1)
 	for i, line := range lines {
@@ -380,7 +381,7 @@ func unique(st *state, v any, a *args) any {
 func reverse(st *state, v any, a *args) any {
 	if s, ok := v.(taint.String); ok {
 		back := int64(-1)
-		st.charge(a.line, 16*len(s.Text))
+		st.charge(a.line, itemCost*len(s.Text))
 		return stepText(s, [3]*int64{2: &back})
 	}
 	list := slices.Clone(st.iterate(a.line, v))

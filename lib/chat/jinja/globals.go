@@ -31,7 +31,7 @@ var globals = map[string]*function{
 				break
 			}
 		}
-		st.charge(a.line, 16*len(out))
+		st.charge(a.line, itemCost*len(out))
 		return out
 	}},
 	"namespace": {"namespace", func(st *state, a *args) any {

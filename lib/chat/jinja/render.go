@@ -19,6 +19,7 @@ const (
 	defaultBytes = 64 << 20
 	maxDepth     = 150     // macro calls inside each other, and values inside values
 	maxRange     = 100_000 // items of range(), as in Jinja2's sandbox
+	itemCost     = 64      // bytes that an item of a list counts for
 )
 
 // Range is bytes Start to End of the output.
@@ -45,10 +46,10 @@ func (t *Template) Render(vars *Dict, cfg Config) (out Output, err error) {
 	defer recoverError(&err)
 	root := &taint.Builder{}
 	st := &state{tmpl: t, cfg: cfg, out: root, root: root}
-	top := &scope{vars: map[string]any{}}
+	top := &scope{}
 	for i, k := range vars.keys {
 		if name, ok := k.(taint.String); ok {
-			top.vars[name.Text] = vars.values[i]
+			top.set(name.Text, vars.values[i])
 		}
 	}
 	st.run(t.body, &scope{parent: top})
@@ -112,24 +113,35 @@ func (st *state) capture(body []stmt, sc *scope) taint.String {
 	return s
 }
 
-// scope holds the variables of one block; inner scopes see outer ones and never write to them.
+// scope holds the variables of one block; inner scopes see outer ones and never write to them. Blocks have few variables, so that
+// a list is faster than a map.
 type scope struct {
-	vars   map[string]any
+	vars   []namedValue
 	parent *scope
+}
+
+func (sc *scope) find(name string) *namedValue {
+	for i := range sc.vars {
+		if sc.vars[i].name == name {
+			return &sc.vars[i]
+		}
+	}
+	return nil
 }
 
 func (sc *scope) lookup(name string) (any, bool) {
 	for ; sc != nil; sc = sc.parent {
-		if v, ok := sc.vars[name]; ok {
-			return v, true
+		if v := sc.find(name); v != nil {
+			return v.value, true
 		}
 	}
 	return nil, false
 }
 
 func (sc *scope) set(name string, v any) {
-	if sc.vars == nil {
-		sc.vars = map[string]any{}
+	if old := sc.find(name); old != nil {
+		old.value = v
+		return
 	}
-	sc.vars[name] = v
+	sc.vars = append(sc.vars, namedValue{name, v})
 }

@@ -168,7 +168,7 @@ func (st *state) iterate(line int, v any) []any {
 	case undefined:
 		return nil
 	case taint.String:
-		st.charge(line, 16*len(v.Text))
+		st.charge(line, itemCost*len(v.Text))
 		var out []any
 		for i, r := range v.Text {
 			out = append(out, v.Slice(i, i+runeWidth(v.Text[i:], r)))
@@ -227,10 +227,12 @@ func (st *state) macro(name string, params []param, body []stmt, sc *scope) *fun
 			inner.set(p.name, v)
 		}
 		for _, k := range a.kw {
-			if _, ok := inner.vars[k.name]; !ok && k.name != "caller" {
-				st.fail(a.line, "macro %s has no parameter %q", name, k.name)
-			} else if !ok {
+			switch {
+			case inner.find(k.name) != nil:
+			case k.name == "caller":
 				inner.set("caller", k.value)
+			default:
+				st.fail(a.line, "macro %s has no parameter %q", name, k.name)
 			}
 		}
 		return st.capture(body, inner)

@@ -231,13 +231,16 @@ func rsplit(s taint.String, sep string, most int64) []any {
 }
 
 func splitArgs(st *state, s taint.String, a *args) (sep *string, most int64) {
-	st.charge(a.line, 4*len(s.Text))
+	st.charge(a.line, len(s.Text))
 	if v, ok := a.get(0, "sep"); ok && v != nil {
 		text := a.text(st, 0, "sep").Text
 		if text == "" {
 			st.fail(a.line, "%s: empty separator", a.name)
 		}
 		sep = &text
+		st.charge(a.line, itemCost*strings.Count(s.Text, text))
+	} else {
+		st.charge(a.line, itemCost*(strings.Count(s.Text, " ")+strings.Count(s.Text, "\n")))
 	}
 	return sep, a.int(st, 1, "maxsplit", -1)
 }
@@ -394,7 +397,7 @@ var textMethods = map[string]textFunc{
 	"title":      func(_ *state, s taint.String, _ *args) any { return wholeMap(s, title) },
 	"capitalize": func(_ *state, s taint.String, _ *args) any { return wholeMap(s, capitalize) },
 	"splitlines": func(st *state, s taint.String, a *args) any {
-		st.charge(a.line, len(s.Text))
+		st.charge(a.line, len(s.Text)+itemCost*strings.Count(s.Text, "\n"))
 		return splitLines(s)
 	},
 	"split": func(st *state, s taint.String, a *args) any {
@@ -533,7 +536,7 @@ func dictMethod(d *Dict, name string) *function {
 }
 
 func (st *state) items(line int, d *Dict) []any {
-	st.charge(line, 64*d.Len())
+	st.charge(line, itemCost*d.Len())
 	out := make([]any, d.Len())
 	for i, k := range d.keys {
 		out[i] = Tuple{k, d.values[i]}

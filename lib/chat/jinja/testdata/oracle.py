@@ -26,10 +26,11 @@ env.globals["strftime_now"] = lambda f: datetime.datetime(2024, 7, 26, 13, 5, 9)
 jobs = json.load(open(sys.argv[1], encoding="utf-8"))
 results = []
 for source in jobs["templates"]:
-    row = []
+    row, template = [], None
     for context in jobs["contexts"]:
         try:
-            row.append({"text": env.from_string(source).render(**context)})
+            template = template or env.from_string(source)
+            row.append({"text": template.render(**context)})
         except Exception as e:
             row.append({"error": f"{type(e).__name__}: {e}"})
     results.append(row)
