@@ -15,6 +15,7 @@ type commands struct {
 	Version    versionCmd    `cmd:"" help:"Print version, Go release and SIMD level."`
 	Tokenize   tokenizeCmd   `cmd:"" help:"Turn JSON strings, one a line, into arrays of token ids."`
 	Detokenize detokenizeCmd `cmd:"" help:"Turn arrays of token ids, one a line, into JSON strings."`
+	Chat       chatCmd       `cmd:"" help:"Render conversations by a model's chat template."`
 }
 
 func main() {
