@@ -98,6 +98,38 @@ func CheckTopK(values, indices, x Tensor) {
 	noOverlap("TopK", indices, x)
 }
 
+// CheckPack panics unless b can be the right operand of a product.
+func CheckPack(b Tensor) {
+	if b.rank != 2 || !(b.dt.IsFloat() || b.dt.IsBlock() || b.dt == dtype.I8) || !unitInner(b) {
+		fail("Pack", "b %v: want float, I8 or block (K, N), one stride 1", b)
+	}
+}
+
+// CheckKV panics unless k, v and slots fit a cache, slots included.
+func CheckKV(c KVConfig, k, v, slots Tensor) {
+	for _, t := range []Tensor{k, v} {
+		if t.rank != 3 || t.Dim(1) != c.KVHeads || t.Dim(2) != c.HeadDim || !t.dt.IsFloat() || !unitLast(t) {
+			fail("KV", "%v: want float (T, %d, %d)", t, c.KVHeads, c.HeadDim)
+		}
+		vector("KV", "slots", slots, dtype.I32, t.Dim(0))
+	}
+	checkRange("KV", "slot", slots, c.Pages*c.PageSize)
+}
+
+// CheckPages panics unless the pages of CopyPages exist and pair up.
+func CheckPages(c KVConfig, dst, src []int32) {
+	if len(dst) != len(src) {
+		fail("CopyPages", "%d pages to %d", len(src), len(dst))
+	}
+	for i := range dst {
+		for _, page := range []int32{dst[i], src[i]} {
+			if page < 0 || int(page) >= c.Pages {
+				fail("CopyPages", "page %d of %d", page, c.Pages)
+			}
+		}
+	}
+}
+
 // CheckSample panics unless the operands of Sample fit.
 func CheckSample(ids, logits Tensor, rows []SampleRow) {
 	if logits.rank != 2 || !logits.dt.IsFloat() || !unitLast(logits) || logits.Dim(0) != len(rows) {
