@@ -26,6 +26,7 @@ type packed struct {
 	k, n int
 	t    *tile
 	buf  *buffer
+	raw  matrix // I8: lines of k in buf
 }
 
 // prefetchSlack follows every packed operand: kernels ask ahead by this much, and the addresses should be mapped.

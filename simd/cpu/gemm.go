@@ -34,9 +34,7 @@ func (e *engine) gemm(t *tile, aType, bType dtype.Type, p product) {
 	g.a = aBuf.ptr()
 	mr := t.mr()
 	e.pool.split(p.m, mr, 4*e.pool.threads(), func(lo, hi int) {
-		for i := lo; i < hi; i += mr {
-			g.packA(aType, i, min(mr, p.m-i))
-		}
+		e.ks.packLeft(at(g.a, lo*steps*t.aBytes), t, aType, p.a, lo, hi-lo, &e.scratch)
 	})
 	panels := (p.n + t.nr - 1) / t.nr
 	group := groupPanels
@@ -68,15 +66,6 @@ type gemmRun struct {
 	steps int
 	bType dtype.Type
 	a     unsafe.Pointer
-}
-
-func (g *gemmRun) packA(aType dtype.Type, i, n int) {
-	t := g.t
-	dst := at(g.a, i*g.steps*t.aBytes)
-	if g.steps*t.kStep != g.p.k && t.aBytes == 4*t.kStep {
-		clear(f32s(at(dst, (g.steps*t.kStep-1)*n*4), n))
-	}
-	g.e.ks.pack(dst, g.p.a, aType, i, n, 0, g.p.k, n, &g.e.scratch)
 }
 
 // task computes rows i0 to i1−1 of panels p0 to p1−1, and finishes them.

@@ -1,8 +1,9 @@
 package cpu
 
 import (
-	"quire/simd/tensor"
 	"unsafe"
+
+	"quire/simd/tensor"
 )
 
 // Level is an instruction level with its own kernels.
@@ -53,9 +54,22 @@ type kernels struct {
 	packRows32, packRows16         func(dst, src unsafe.Pointer, k, ld, ds, n, w int)
 	fromBF16, fromF16              func(dst []float32, src []uint16)
 	toBF16, toF16                  func(dst []uint16, src []float32)
-	scale                          func(dst, x []float32, s float32)
+	unary                          [len(unaryGo)]func(dst, x []float32)
+	binary                         [len(binaryGo)]func(dst, x, y []float32)
+	affine                         func(dst, x []float32, scale, shift float32) // scale·x + shift
 	add                            func(dst, x, y []float32)
-	unary                          map[tensor.UnaryOp]func(dst, x []float32)
+	fma                            func(dst, x, y []float32)            // dst += x·y
+	addScaled                      func(dst, x []float32, s float32)    // dst += s·x
+	scaleMul                       func(dst, x, y []float32, s float32) // s·x·y
+	swiGLU                         func(dst, gate, up []float32)
+	swiGLUGrad                     func(dgate, dup, dout, gate, up []float32)
+	adam                           func(w, g, m, v []float32, c *adam)
+	rotate                         func(a, b, cos, sin []float32)
+	sum, max                       func(x []float32) float32
+	dot                            func(x, y []float32) float32
+	expSum                         func(dst, x []float32, shift float32) float32
+	peak                           map[tensor.Limit]func() float64 // runs for about 100 µs and returns the operations done
+	read                           func(p unsafe.Pointer, n int)
 }
 
 func kernelsOf(level Level) (kernels, bool) {

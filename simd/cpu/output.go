@@ -51,7 +51,7 @@ func (o *output) finish(e *engine, c unsafe.Pointer, ld, i0, i1, j0, j1 int, dir
 	for i := i0; i < i1; i++ {
 		row := f32s(at(c, (i-i0)*ld*4), j1-j0)
 		if o.alpha != 1 {
-			e.ks.scale(row, row, o.alpha)
+			e.ks.affine(row, row, o.alpha, 0)
 		}
 		if o.bias != nil {
 			e.ks.add(row, row, o.bias[j0:j1])

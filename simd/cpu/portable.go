@@ -48,11 +48,16 @@ func portable() kernels {
 	})
 	k.packTranspose, k.packRows32, k.packRows16 = packTransposeGo, packRows32Go, packRows16Go
 	k.fromBF16, k.fromF16, k.toBF16, k.toF16 = fromBF16Go, fromF16Go, toBF16Go, toF16Go
-	k.scale, k.add = scaleGo, addGo
-	k.unary = map[tensor.UnaryOp]func(dst, x []float32){}
 	for op, f := range unaryGo {
 		k.unary[op] = liftUnary(f)
 	}
+	for op, f := range binaryGo {
+		k.binary[op] = liftBinary(f)
+	}
+	k.affine, k.add, k.fma, k.addScaled, k.scaleMul = affineGo, k.binary[tensor.Add], fmaGo, addScaledGo, scaleMulGo
+	k.swiGLU, k.swiGLUGrad, k.adam, k.rotate = swiGLUGo, swiGLUGradGo, adamGo, rotateGo
+	k.sum, k.max, k.dot, k.expSum = sumGo, maxGo, dotGo, expSumGo
+	k.peak, k.read = map[tensor.Limit]func() float64{tensor.PeakF32: peakGo}, readGo
 	return k
 }
 
