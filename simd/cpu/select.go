@@ -226,8 +226,14 @@ func enough(sorted []candidate, total float64, r tensor.SampleRow) bool {
 		return true
 	}
 	share := mass(sorted, r) / total
-	return share > r.U+1e-9 && r.MinP == 0 && !(r.TopP > 0 && r.TopP < 1) || r.TopP > 0 && r.TopP < 1 && share >= float64(r.TopP)+1e-9
+	if nucleus(r) {
+		return share >= float64(r.TopP)+1e-9
+	}
+	return r.MinP == 0 && share > r.U+1e-9
 }
+
+// nucleus reports whether TopP is on.
+func nucleus(r tensor.SampleRow) bool { return r.TopP > 0 && r.TopP < 1 }
 
 // pick applies TopP and MinP to the sorted candidates and draws.
 func pick(sorted []candidate, total float64, r tensor.SampleRow) int32 {
@@ -238,7 +244,7 @@ func pick(sorted []candidate, total float64, r tensor.SampleRow) int32 {
 		return -1
 	}
 	top, keep := sorted[0].v, len(sorted)
-	if r.TopP > 0 && r.TopP < 1 {
+	if nucleus(r) {
 		acc := 0.0
 		for i, c := range sorted {
 			if acc += weight(c.v, top, r); acc >= float64(r.TopP)*total {
@@ -251,7 +257,7 @@ func pick(sorted []candidate, total float64, r tensor.SampleRow) int32 {
 		keep--
 	}
 	sum, acc := total, 0.0
-	if keep < len(sorted) || r.TopP > 0 || r.MinP > 0 || r.TopK > 0 {
+	if nucleus(r) || r.MinP > 0 {
 		sum = mass(sorted[:keep], r)
 	}
 	for _, c := range sorted[:keep] {
