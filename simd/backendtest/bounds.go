@@ -2,8 +2,9 @@ package backendtest
 
 import (
 	"fmt"
+	"maps"
 	"math"
-	"sort"
+	"slices"
 	"strings"
 
 	"quire/simd/dtype"
@@ -70,13 +71,11 @@ func of(op string, n int, magnitude float64) float64 {
 	return u*(b.fixed+b.perTerm*float64(n))*math.Abs(magnitude) + 0x1p-126
 }
 
-// support records what a backend has code for.
-type support struct {
-	yes, no map[string]map[string]bool
-}
+// support records what a backend has code for: for each operation, the combinations of types that were called.
+type support struct{ yes, no map[string][][]dtype.Type }
 
 func newSupport() *support {
-	return &support{map[string]map[string]bool{}, map[string]map[string]bool{}}
+	return &support{map[string][][]dtype.Type{}, map[string][][]dtype.Type{}}
 }
 
 func (s *support) add(op string, types []dtype.Type, ok bool) {
@@ -84,40 +83,36 @@ func (s *support) add(op string, types []dtype.Type, ok bool) {
 	if !ok {
 		m = s.no
 	}
-	if m[op] == nil {
-		m[op] = map[string]bool{}
+	if !slices.ContainsFunc(m[op], func(t []dtype.Type) bool { return slices.Equal(t, types) }) {
+		m[op] = append(m[op], types)
 	}
-	names := make([]string, len(types))
-	for i, t := range types {
-		names[i] = t.String()
-	}
-	m[op][strings.Join(names, "·")] = true
 }
 
-// table prints one line an operation: types with code, then types without.
+// table prints one line an operation: how many combinations have code, the types at each position, and every combination without code.
 func (s *support) table(info tensor.Info) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "support of %s (%s, %d threads): out·operands\n", info.Name, info.Variant, info.Threads)
-	ops := map[string]bool{}
-	for _, m := range []map[string]map[string]bool{s.yes, s.no} {
-		for op := range m {
-			ops[op] = true
-		}
+	fmt.Fprintf(&b, "support of %s (%s, %d threads): combinations checked, types of out and operands\n", info.Name, info.Variant, info.Threads)
+	for _, op := range slices.Sorted(maps.Keys(s.yes)) {
+		fmt.Fprintf(&b, "  %-20s %3d  %s\n", op, len(s.yes[op]), positions(s.yes[op]))
 	}
-	for _, op := range sorted(ops) {
-		fmt.Fprintf(&b, "  %-16s %s\n", op, strings.Join(sorted(s.yes[op]), " "))
-		if len(s.no[op]) > 0 {
-			fmt.Fprintf(&b, "  %-16s SKIPPED, no code: %s\n", "", strings.Join(sorted(s.no[op]), " "))
-		}
+	for _, op := range slices.Sorted(maps.Keys(s.no)) {
+		fmt.Fprintf(&b, "  SKIPPED, no code: %s %v\n", op, s.no[op])
 	}
 	return b.String()
 }
 
-func sorted(m map[string]bool) []string {
-	var names []string
-	for name := range m {
-		names = append(names, name)
+// positions lists the types seen at each position.
+func positions(combinations [][]dtype.Type) string {
+	var parts []string
+	for i := range combinations[0] {
+		var seen []dtype.Type
+		for _, c := range combinations {
+			if i < len(c) && !slices.Contains(seen, c[i]) {
+				seen = append(seen, c[i])
+			}
+		}
+		slices.Sort(seen)
+		parts = append(parts, fmt.Sprint(seen))
 	}
-	sort.Strings(names)
-	return names
+	return strings.Join(parts, " × ")
 }

@@ -52,25 +52,23 @@ func (k *kit) productRows() {
 	for _, dt := range blocks {
 		types = append(types, [3]dtype.Type{dtype.F32, dtype.F32, dt}, [3]dtype.Type{dtype.BF16, dtype.BF16, dt})
 	}
-	for _, size := range [][3]int{{70, 130, 768}, {33, 1003, 256}} {
-		m, n, kk := size[0], size[1], size[2]
-		for _, ty := range types {
-			a := input(ty[1], plain, k.normal(ty[1], m*kk), m, kk)
-			w := input(ty[2], plain, k.normal(dtype.F32, n*kk), n, kk)
-			for _, packed := range []bool{false, true} {
-				var pack tensor.Packed
-				name := fmt.Sprint("MatMul ", ty, " packed ", packed)
-				k.sameRows(name, ty[0], []int{m, n}, func(out tensor.Tensor, lo, hi int) {
-					p := tensor.MatMul{Out: out, A: a.Slice(0, lo, hi), B: w.T(), Act: tensor.ActSiLU}
-					if packed && pack == nil {
-						pack = k.b.Pack(w.T())
-					}
-					if packed {
-						p.B, p.W = tensor.Tensor{}, pack
-					}
-					k.b.MatMul(p)
-				})
-			}
+	const m, kk = 70, 256
+	for i, ty := range types {
+		n := []int{66, 515}[i%2]
+		a := input(ty[1], plain, k.normal(ty[1], m*kk), m, kk)
+		w := input(ty[2], plain, k.normal(dtype.F32, n*kk), n, kk)
+		for _, packed := range []bool{false, true} {
+			var pack tensor.Packed
+			k.sameRows(fmt.Sprint("MatMul ", ty, " packed ", packed), ty[0], []int{m, n}, func(out tensor.Tensor, lo, hi int) {
+				p := tensor.MatMul{Out: out, A: a.Slice(0, lo, hi), B: w.T(), Act: tensor.ActSiLU}
+				if packed && pack == nil {
+					pack = k.b.Pack(w.T())
+				}
+				if packed {
+					p.B, p.W = tensor.Tensor{}, pack
+				}
+				k.b.MatMul(p)
+			})
 		}
 	}
 }
