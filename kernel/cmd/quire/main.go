@@ -13,6 +13,7 @@ import (
 // commands is the command line. A command's Run method may take a context, cancelled by the first interrupt.
 type commands struct {
 	Version versionCmd `cmd:"" help:"Print version, Go release and SIMD level."`
+	Bench   benchCmd   `cmd:"" help:"Measure this machine and the library on it."`
 }
 
 func main() {
