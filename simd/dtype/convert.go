@@ -81,13 +81,9 @@ func Dequantize(dst []float32, t Type, src []byte) {
 			dst[i] = math.Float32frombits(le.Uint32(src[4*i:]))
 		}
 	case F16:
-		for i := range dst {
-			dst[i] = F16ToF32(le.Uint16(src[2*i:]))
-		}
+		WidenF16(dst, words(src))
 	case BF16:
-		for i := range dst {
-			dst[i] = BF16ToF32(le.Uint16(src[2*i:]))
-		}
+		WidenBF16(dst, words(src))
 	case I8:
 		for i := range dst {
 			dst[i] = float32(int8(src[i]))
@@ -115,13 +111,9 @@ func Quantize(dst []byte, t Type, src []float32) {
 			le.PutUint32(dst[4*i:], math.Float32bits(f))
 		}
 	case F16:
-		for i, f := range src {
-			le.PutUint16(dst[2*i:], F32ToF16(f))
-		}
+		NarrowF16(words(dst), src)
 	case BF16:
-		for i, f := range src {
-			le.PutUint16(dst[2*i:], F32ToBF16(f))
-		}
+		NarrowBF16(words(dst), src)
 	case I8:
 		for i, f := range src {
 			dst[i] = byte(RoundI8(f))

@@ -125,10 +125,10 @@ func (s search) affine(codes []uint8, x []float32) (scale, low float32) {
 	inv := s.top / (most - least)
 	scale, low = 1/inv, least
 	s.codes(codes, x, inv, least)
-	best := weightedError(codes, x, &weights, scale, least)
+	best := weightedError(codes, x, &weights, scale, low)
 	var trial [32]uint8
 	for i := range s.steps + 1 {
-		s.codes(trial[:], x, (s.first+mul(0.1, float32(i))+s.top)/(most-least), least)
+		s.codes(trial[:], x, (s.first+mul(0.1, float32(i))+s.top)/(most-low), low) // from the best minimum so far
 		var sumL, sumL2, sumXL float32
 		for i, v := range x {
 			w, l := weights[i], float32(trial[i])
@@ -217,8 +217,10 @@ func symmetric(codes []int8, x []float32, top float32) (scale float32) {
 			most, extreme = abs(v), v
 		}
 	}
-	clear(codes)
 	if most < groupMaxEps {
+		for i := range codes {
+			codes[i] = int8(-top)
+		}
 		return 0
 	}
 	code := func(v, inv float32) int8 { return int8(min(max(nearest(inv*v), -int(top)), int(top)-1)) }
