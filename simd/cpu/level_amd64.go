@@ -30,6 +30,7 @@ func available() []kernels {
 			tensor.PeakInt8: func() float64 { peakI8AVX512(peakLoops); return peakLoops * peakChains * 128 },
 		}
 		k.read = readAVX512
+		vectorsAVX512.use(&k)
 		all = append(all, k)
 	}
 	if x.HasAVX2 && x.HasFMA {
@@ -42,6 +43,7 @@ func available() []kernels {
 			tensor.PeakF32: func() float64 { peakF32AVX2(peakLoops); return peakLoops * peakChains * 16 },
 		}
 		k.read = readAVX2
+		vectorsAVX2.use(&k)
 		all = append(all, k)
 	}
 	return all

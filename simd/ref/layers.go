@@ -118,6 +118,9 @@ func (Backend) Softmax(out, x tensor.Tensor) {
 	for at := 0; at < len(xs); at += n {
 		row := xs[at : at+n]
 		lse := logSumExp(row)
+		if math.IsInf(lse, 1) {
+			lse = math.NaN()
+		}
 		for j, v := range row {
 			row[j] = float32(prob(float64(v), lse))
 		}

@@ -43,6 +43,7 @@ func imm(i int) string { return fmt.Sprintf("$%d", i) }
 type file struct {
 	asm, stubs strings.Builder
 	frame      int
+	splats     map[string]uint32 // vectors of one value, by name
 }
 
 // fn starts a function with the given Go parameters, all of them eight bytes wide, and loads each into its register.
@@ -133,5 +134,6 @@ func Files() map[string]string {
 	add("gemm", gemmFile)
 	add("pack", packFile)
 	add("peak", peakFile)
+	add("elementwise", elementwiseFile)
 	return out
 }
