@@ -12,10 +12,11 @@ import (
 
 // commands is the command line. A command's Run method may take a context, cancelled by the first interrupt.
 type commands struct {
-	Version    versionCmd    `cmd:"" help:"Print version, Go release and SIMD level."`
 	Tokenize   tokenizeCmd   `cmd:"" help:"Turn JSON strings, one a line, into arrays of token ids."`
 	Detokenize detokenizeCmd `cmd:"" help:"Turn arrays of token ids, one a line, into JSON strings."`
 	Chat       chatCmd       `cmd:"" help:"Render conversations by a model's chat template."`
+	Bench      benchCmd      `cmd:"" help:"Measure this build beside its peers, in one run."`
+	Version    versionCmd    `cmd:"" help:"Print version, Go release and SIMD level."`
 }
 
 func main() {
