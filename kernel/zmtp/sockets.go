@@ -179,7 +179,7 @@ func (p *peer) wants(topic string) bool {
 type Echo struct{ *listener }
 
 // ListenEcho opens a REP socket.
-func ListenEcho(endpoint string, cfg Config) (Echo, error) {
+func ListenEcho(endpoint string, cfg Config) (*Echo, error) {
 	l, err := listen(endpoint, "REP", cfg, func(p *peer) error {
 		for {
 			frames, err := p.read(nil)
@@ -189,5 +189,8 @@ func ListenEcho(endpoint string, cfg Config) (Echo, error) {
 			p.send(encode(frames))
 		}
 	})
-	return Echo{l}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Echo{l}, nil
 }

@@ -1,0 +1,116 @@
+package front
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"quire/kernel/link"
+)
+
+var errClosing = errors.New("the kernel is shutting down")
+
+// engine keeps one session process alive and replaces it when it ends.
+type engine struct {
+	start  Starter
+	events func(link.Message)
+	output func(name, text string)
+	lost   func()
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	remote  *link.Remote
+	err     error // why there is none
+	past    []link.Past
+	closing bool
+}
+
+// newEngine starts the first session process. Lost is called after each one that ends unasked or by an interrupt.
+func newEngine(start Starter, events func(link.Message), output func(name, text string), lost func(), log *slog.Logger) *engine {
+	e := &engine{start: start, events: events, output: output, lost: lost, log: log}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.startLocked("")
+	return e
+}
+
+// startLocked starts a session process; cause says how the one before it ended.
+func (e *engine) startLocked(cause string) {
+	e.remote, e.err = e.start(e.events, e.output)
+	if e.err != nil {
+		e.log.Error("front: no session process", "err", e.err)
+		return
+	}
+	if cause != "" {
+		e.remote.Send(link.KindRecover, "", link.Recover{Cause: cause, Cells: e.past})
+	}
+	go e.watch(e.remote, time.Now())
+}
+
+// eagerLife is how long a session process must have lived to be replaced before it is needed again: one that cannot even start must
+// not keep the machine busy.
+const eagerLife = time.Second
+
+func (e *engine) watch(remote *link.Remote, started time.Time) {
+	end := remote.End()
+	e.lost()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing || e.remote != remote {
+		return
+	}
+	e.log.Warn("front: the session process has ended", "cause", end.Cause)
+	if e.remote = nil; time.Since(started) >= eagerLife {
+		e.startLocked(end.Cause)
+	}
+}
+
+// get returns the session process, a new one if the last has ended.
+func (e *engine) get() (*link.Remote, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return nil, errClosing
+	}
+	if e.remote != nil {
+		select {
+		case <-e.remote.Ended():
+			cause := e.remote.End().Cause
+			e.remote = nil
+			e.startLocked(cause)
+		default:
+		}
+	} else {
+		e.startLocked("its start failed")
+	}
+	if e.err != nil {
+		return nil, e.err
+	}
+	return e.remote, nil
+}
+
+// succeeded notes a cell for %recover.
+func (e *engine) succeeded(count int, code string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.past = append(e.past, link.Past{Count: count, Code: code})
+}
+
+func (e *engine) current() *link.Remote {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.remote
+}
+
+func (e *engine) shutdown(grace time.Duration) {
+	e.mu.Lock()
+	e.closing = true
+	remote := e.remote
+	e.mu.Unlock()
+	if remote != nil {
+		remote.Shutdown(grace)
+	}
+}
+
+func (e *engine) close() { e.shutdown(0) }
