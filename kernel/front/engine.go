@@ -21,7 +21,8 @@ type engine struct {
 
 	mu      sync.Mutex
 	remote  *link.Remote
-	err     error // why there is none
+	err     error  // why there is none
+	cause   string // how the last one ended, "" before any did
 	past    []link.Past
 	closing bool
 }
@@ -31,19 +32,18 @@ func newEngine(start Starter, events func(link.Message), output func(name, text 
 	e := &engine{start: start, events: events, output: output, lost: lost, log: log}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.startLocked("")
+	e.startLocked()
 	return e
 }
 
-// startLocked starts a session process; cause says how the one before it ended.
-func (e *engine) startLocked(cause string) {
+func (e *engine) startLocked() {
 	e.remote, e.err = e.start(e.events, e.output)
 	if e.err != nil {
 		e.log.Error("front: no session process", "err", e.err)
 		return
 	}
-	if cause != "" {
-		e.remote.Send(link.KindRecover, "", link.Recover{Cause: cause, Cells: e.past})
+	if e.cause != "" {
+		e.remote.Send(link.KindRecover, "", link.Recover{Cause: e.cause, Cells: e.past})
 	}
 	go e.watch(e.remote, time.Now())
 }
@@ -61,8 +61,8 @@ func (e *engine) watch(remote *link.Remote, started time.Time) {
 		return
 	}
 	e.log.Warn("front: the session process has ended", "cause", end.Cause)
-	if e.remote = nil; time.Since(started) >= eagerLife {
-		e.startLocked(end.Cause)
+	if e.remote, e.cause = nil, end.Cause; time.Since(started) >= eagerLife {
+		e.startLocked()
 	}
 }
 
@@ -76,13 +76,12 @@ func (e *engine) get() (*link.Remote, error) {
 	if e.remote != nil {
 		select {
 		case <-e.remote.Ended():
-			cause := e.remote.End().Cause
-			e.remote = nil
-			e.startLocked(cause)
+			e.cause = e.remote.End().Cause
+			e.startLocked()
 		default:
 		}
 	} else {
-		e.startLocked("its start failed")
+		e.startLocked()
 	}
 	if e.err != nil {
 		return nil, e.err

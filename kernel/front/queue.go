@@ -213,6 +213,7 @@ func (k *Kernel) runCell(id string, count int, req executeRequest) link.Executed
 	err = remote.Call(context.Background(), link.KindExecute, id, link.Execute{Cell: id, Code: req.Code, Count: count,
 		Silent: req.Silent, AllowStdin: req.AllowStdin, Expressions: req.UserExpressions}, &done)
 	if errors.Is(err, link.ErrEnded) {
+		k.sessionLost()
 		return link.Executed{Err: crash(remote.End())}
 	}
 	if err != nil {
@@ -237,7 +238,7 @@ func crash(end link.End) *link.Error {
 
 // shorten keeps the beginning of long text: crash reports list every goroutine.
 func shorten(text string) string {
-	const most = 4000
+	const most = 2000
 	if len(text) <= most {
 		return text
 	}

@@ -177,12 +177,12 @@ func (k *Kernel) fromComm(r request) {
 		k.log.Warn("front: message dropped", "err", err)
 		return
 	}
+	k.iopub.addCell(r.Header.ID, r.RawHeader)
 	if !k.comms.Note(c) {
 		// Also after the session process was replaced: the widget in the page outlives what it showed.
-		k.toComm(link.Comm{Op: "close", ID: c.ID}, "")
+		k.toComm(link.Comm{Op: "close", ID: c.ID}, r.Header.ID)
 		return
 	}
-	k.iopub.addCell(r.Header.ID, r.RawHeader)
 	if remote, err := k.engine.get(); err == nil {
 		remote.Send(link.KindComm, r.Header.ID, c)
 	}

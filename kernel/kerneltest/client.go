@@ -160,6 +160,7 @@ func (c *Client) Messages(parent string) []Received {
 // Wait returns the first message, received already or in time, that fits.
 func (c *Client) Wait(limit time.Duration, fits func(Received) bool) (Received, error) {
 	timeout := time.After(limit)
+	var broken <-chan time.Time // set when a connection has ended: the others may still bring something
 	seen := 0
 	for {
 		c.mu.Lock()
@@ -172,11 +173,13 @@ func (c *Client) Wait(limit time.Duration, fits func(Received) bool) (Received, 
 		}
 		changed, err := c.changed, c.err
 		c.mu.Unlock()
-		if err != nil {
-			return Received{}, err
+		if err != nil && broken == nil {
+			broken = time.After(500 * time.Millisecond)
 		}
 		select {
 		case <-changed:
+		case <-broken:
+			return Received{}, err
 		case <-timeout:
 			return Received{}, fmt.Errorf("kerneltest: no such message within %v", limit)
 		}

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -227,11 +228,12 @@ func oomKills() int {
 
 const (
 	tailBytes = 32 << 10
-	tailDelay = 50 * time.Millisecond // a process that crashes ends within this time after its last words
+	tailDelay = 50 * time.Millisecond
+	tailMost  = 200 // delays for which the words of a crash are held back: writing them takes a while
 )
 
-// tail passes a process's standard error on after tailDelay, so that the words of a crash are not both output of the cell and its
-// error: those that were held back when the process ended are the crash's.
+// tail passes a process's standard error on after tailDelay, or later if it looks like a crash, so that the words of a crash are not
+// both output of the cell and its error: those that were held back when the process ended are the crash's.
 type tail struct {
 	out func(name, text string)
 
@@ -239,6 +241,7 @@ type tail struct {
 	last  []byte // passed on or not, at most the last tailBytes
 	held  []byte // not passed on yet
 	timer *time.Timer
+	late  int // delays since held began
 	ended bool
 }
 
@@ -257,13 +260,28 @@ func (t *tail) add(text string) {
 
 func (t *tail) pass() {
 	t.mu.Lock()
+	if t.late++; t.late < tailMost && crashing(t.held) && !t.ended {
+		t.timer.Reset(tailDelay)
+		t.mu.Unlock()
+		return
+	}
 	text := string(t.held)
-	t.held, t.timer = nil, nil
+	t.held, t.timer, t.late = nil, nil, 0
 	ended := t.ended
 	t.mu.Unlock()
 	if text != "" && !ended {
 		t.out("stderr", text)
 	}
+}
+
+// crashing reports whether text is how the Go runtime begins to say why it ends the process.
+func crashing(text []byte) bool {
+	for _, first := range []string{"fatal error: ", "panic: ", "runtime: ", "SIG", "unexpected fault address "} {
+		if bytes.HasPrefix(text, []byte(first)) || bytes.Contains(text, []byte("\n"+first)) {
+			return true
+		}
+	}
+	return false
 }
 
 // end stops passing on and returns the last words: the beginning of what was held back, where a crash names its reason.

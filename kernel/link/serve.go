@@ -169,11 +169,12 @@ func (s *server) Input(ctx context.Context, cell, prompt string, password bool) 
 }
 
 const (
-	streamDelay = 5 * time.Millisecond // how long a cell's text may wait for more of it
+	streamDelay = 5 * time.Millisecond // how long text that follows other text may wait for more of it
 	streamBytes = 256 << 10            // at which it is sent at once
 )
 
-// outbox joins text that follows text into one Stream and keeps the order of everything else.
+// outbox joins text that follows text into one Stream and keeps the order of everything else. The first text goes at once, so that
+// it is seen even if the process crashes next.
 type outbox struct {
 	line *Line
 
@@ -183,6 +184,7 @@ type outbox struct {
 	text  []byte
 	timer *time.Timer
 	armed bool
+	sent  time.Time // of the last text
 }
 
 func (o *outbox) stream(cell, name, text string) {
@@ -196,11 +198,11 @@ func (o *outbox) stream(cell, name, text string) {
 		o.cell, o.name = cell, name
 	}
 	o.text = append(o.text, text...)
-	if len(o.text) >= streamBytes {
-		o.flushLocked()
+	if o.armed && len(o.text) < streamBytes {
 		return
 	}
-	if o.armed {
+	if len(o.text) >= streamBytes || time.Since(o.sent) > streamDelay {
+		o.flushLocked()
 		return
 	}
 	o.armed = true
@@ -222,6 +224,7 @@ func (o *outbox) flushLocked() {
 	if len(o.text) > 0 {
 		o.line.Send(KindStream, 0, o.cell, Stream{Name: o.name, Text: string(o.text)})
 		o.text = o.text[:0]
+		o.sent = time.Now()
 	}
 }
 
