@@ -13,7 +13,7 @@ var errClosing = errors.New("the kernel is shutting down")
 
 // engine keeps one session process alive and replaces it when it ends.
 type engine struct {
-	start  Starter
+	start  link.Starter
 	events func(link.Message)
 	output func(name, text string)
 	lost   func()
@@ -28,7 +28,7 @@ type engine struct {
 }
 
 // newEngine starts the first session process. Lost is called after each one that ends unasked or by an interrupt.
-func newEngine(start Starter, events func(link.Message), output func(name, text string), lost func(), log *slog.Logger) *engine {
+func newEngine(start link.Starter, events func(link.Message), output func(name, text string), lost func(), log *slog.Logger) *engine {
 	e := &engine{start: start, events: events, output: output, lost: lost, log: log}
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -33,14 +33,11 @@ import (
 	"quire/kernel/zmtp"
 )
 
-// Starter starts a session process. Events go to events in order; text that the process writes past the line goes to output.
-type Starter func(events func(link.Message), output func(name, text string)) (*link.Remote, error)
-
 // Config says how a front process is connected.
 type Config struct {
 	Connection wire.Connection
 	Version    string // of quire, as kernel_info tells it
-	Start      Starter
+	Start      link.Starter
 	History    string       // file of the history; "" for memory
 	Log        *slog.Logger // nil for the default
 }

@@ -85,7 +85,7 @@ func fakeKernel(file string) error {
 }
 
 // inside runs a front in this process and connects to it.
-func inside(t *testing.T, start front.Starter, log *slog.Logger) *Client {
+func inside(t *testing.T, start link.Starter, log *slog.Logger) *Client {
 	t.Helper()
 	c, err := Connection("ipc", t.TempDir())
 	if err != nil {

@@ -20,6 +20,9 @@ type End struct {
 	Asked  bool   // the front stopped it
 }
 
+// Starter starts a session process. Events go to events in order; text that the process writes past the line goes to output.
+type Starter func(events func(Message), output func(name, text string)) (*Remote, error)
+
 // Remote is the front's end of a session process. Goroutines may share it.
 type Remote struct {
 	line    *Line
