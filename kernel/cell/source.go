@@ -13,8 +13,8 @@ type File struct {
 	Shows bool
 }
 
-// Run is the name of the function that holds a cell's statements. No cell can write it.
-const Run = "run·"
+// Run is the name of the function that holds a cell's statements; names of the machinery begin with this click letter.
+const Run = "ǃrun"
 
 // Source makes a Go file of chunks: pkg is its package name, name what positions call the file (cell[3]).
 func Source(pkg, name string, chunks []Chunk) File {

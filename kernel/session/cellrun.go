@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quire/kernel/link"
@@ -18,15 +19,19 @@ type Cell struct {
 	ctx    context.Context
 	stop   context.CancelCauseFunc
 	out    link.Events
-	part   int // Go parts compiled so far; the second and later ones of a cell share its positions
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the six below
 	pages   []link.Bundle
 	next    *link.NextInput
 	value   *link.Bundle
+	values  map[string]link.Expression
 	spent   time.Duration
 	capture func(name, text string) // set while output is captured
-	stopped sync.Map                // goroutine id → time of the last stop panic there
+
+	abandoned atomic.Bool
+	stopped   sync.Map // goroutine id → time of the last stop panic there
+	inputOnce sync.Once
+	stdin     *stdin
 }
 
 // ID is the identity under which the front end knows the cell.

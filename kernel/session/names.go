@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"go/constant"
+	"go/token"
 	"go/types"
 	"maps"
 	"reflect"
@@ -185,7 +186,7 @@ func (s *Session) count() int {
 }
 
 func checkName(n string) error {
-	if n == "_" || types.Universe.Lookup(n) != nil || !isIdentifier(n) {
+	if n == "_" || types.Universe.Lookup(n) != nil || !token.IsIdentifier(n) {
 		return errors.New("session: " + n + " cannot be a name of a cell")
 	}
 	return nil
