@@ -50,8 +50,26 @@ type Client struct {
 	err      error         // of the first connection that ended
 }
 
-// Dial connects to a kernel and waits for the greeting of its iopub socket.
+// Dial connects to a kernel and waits until it hears the kernel's iopub socket.
 func Dial(c wire.Connection) (*Client, error) {
+	cl, err := Connect(c)
+	if err != nil {
+		return nil, err
+	}
+	// Kernels without iopub_welcome are asked for something that they must publish, until that is heard.
+	heard := func(m Received) bool { return m.Channel == IOPub }
+	for range 100 {
+		if _, err = cl.Wait(100*time.Millisecond, heard); err == nil {
+			return cl, nil
+		}
+		cl.Send(Shell, "kernel_info_request", struct{}{})
+	}
+	cl.Close()
+	return nil, err
+}
+
+// Connect connects to a kernel that may not be ready.
+func Connect(c wire.Connection) (*Client, error) {
 	codec, err := wire.NewCodec(c.Key, c.SignatureScheme)
 	if err != nil {
 		return nil, err
@@ -82,10 +100,6 @@ func Dial(c wire.Connection) (*Client, error) {
 		go cl.receive(channel, conn)
 	}
 	cl.conns[IOPub].Subscribe("")
-	if _, err := cl.Wait(5*time.Second, func(m Received) bool { return m.Header.Type == "iopub_welcome" }); err != nil {
-		cl.Close()
-		return nil, err
-	}
 	return cl, nil
 }
 

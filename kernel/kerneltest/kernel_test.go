@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -115,12 +114,12 @@ func inside(t *testing.T, start link.Starter, log *slog.Logger) *Client {
 // spawn starts a kernel process and connects to it.
 func spawn(t *testing.T, argv, env []string, transport string) (*Process, *Client) {
 	t.Helper()
-	p, err := Spawn(argv, env, transport, t.TempDir())
+	p, err := Spawn(argv, env, transport, t.TempDir(), os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Kill)
-	client, err := p.Dial(10 * time.Second)
+	client, err := p.Dial(10*time.Second, Dial)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +161,7 @@ func TestFrontKilled(t *testing.T) {
 	if _, err := c.Wait(stepLimit, func(m Received) bool { return m.Parent == id && m.Header.Type == "stream" }); err != nil {
 		t.Fatal(err)
 	}
-	session := children(t, p.Cmd.Process.Pid)
+	session := Children(p.Cmd.Process.Pid)
 	if len(session) != 1 {
 		t.Fatalf("session processes %v, want one", session)
 	}
@@ -174,27 +173,4 @@ func TestFrontKilled(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Errorf("session process %d lives on", session[0])
-}
-
-// children lists the child processes of a process.
-func children(t *testing.T, pid int) []int {
-	t.Helper()
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	var pids []int
-	for _, f := range files {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for len(data) > 0 {
-			var child int
-			n, err := fmt.Sscanf(string(data), "%d", &child)
-			if n != 1 || err != nil {
-				break
-			}
-			pids = append(pids, child)
-			data = data[min(len(data), len(fmt.Sprint(child))+1):]
-		}
-	}
-	return pids
 }

@@ -3,10 +3,13 @@ package kerneltest
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,8 +44,8 @@ type Process struct {
 	done       chan error
 }
 
-// Spawn starts a kernel: argv with "{connection_file}" replaced, as a kernel specification has it.
-func Spawn(argv, env []string, transport, dir string) (*Process, error) {
+// Spawn starts a kernel: argv with "{connection_file}" replaced, as a kernel specification has it. Its log goes to the given writer.
+func Spawn(argv, env []string, transport, dir string, log io.Writer) (*Process, error) {
 	c, err := Connection(transport, dir)
 	if err != nil {
 		return nil, err
@@ -63,7 +66,7 @@ func Spawn(argv, env []string, transport, dir string) (*Process, error) {
 	}
 	p := &Process{Cmd: exec.Command(args[0], args[1:]...), Connection: c, done: make(chan error, 1)}
 	p.Cmd.Env, p.Cmd.Dir = append(os.Environ(), env...), dir
-	p.Cmd.Stderr = os.Stderr
+	p.Cmd.Stderr = log
 	if err := p.Cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -71,10 +74,10 @@ func Spawn(argv, env []string, transport, dir string) (*Process, error) {
 	return p, nil
 }
 
-// Dial connects a front end, waiting until the kernel listens.
-func (p *Process) Dial(limit time.Duration) (*Client, error) {
+// Dial connects a front end with dial ([Dial] or [Connect]), waiting until the kernel listens.
+func (p *Process) Dial(limit time.Duration, dial func(wire.Connection) (*Client, error)) (*Client, error) {
 	for end := time.Now().Add(limit); ; time.Sleep(500 * time.Microsecond) {
-		c, err := Dial(p.Connection)
+		c, err := dial(p.Connection)
 		if err == nil {
 			return c, nil
 		}
@@ -103,4 +106,19 @@ func (p *Process) Wait(limit time.Duration) error {
 func (p *Process) Kill() {
 	p.Cmd.Process.Signal(syscall.SIGKILL)
 	p.Wait(5 * time.Second)
+}
+
+// Children lists the child processes of a process.
+func Children(pid int) []int {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	var pids []int
+	for _, f := range files {
+		data, _ := os.ReadFile(f)
+		for field := range strings.FieldsSeq(string(data)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids
 }
