@@ -132,8 +132,7 @@ func (k *Kernel) listSubshells() any {
 
 // kernelInfo is the content of kernel_info_reply.
 func (k *Kernel) kernelInfo() any {
-	release := strings.TrimPrefix(runtime.Version(), "go")
-	release, _, _ = strings.Cut(release, " ")
+	release, _, _ := strings.Cut(strings.TrimPrefix(runtime.Version(), "go"), "-X:") // without the experiments
 	return map[string]any{
 		"status": "ok", "protocol_version": wire.ProtocolVersion,
 		"implementation": "quire", "implementation_version": k.cfg.Version,

@@ -39,10 +39,11 @@ type Received struct {
 
 // Client is a fake front end connected to all sockets of a kernel. Goroutines may share it.
 type Client struct {
-	codec   *wire.Codec
-	session string
-	conns   map[Channel]*zmtp.Conn
-	beat    *zmtp.Conn
+	connection wire.Connection
+	codec      *wire.Codec
+	session    string
+	conns      map[Channel]*zmtp.Conn
+	beat       *zmtp.Conn
 
 	mu       sync.Mutex
 	messages []Received
@@ -74,7 +75,7 @@ func Connect(c wire.Connection) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl := &Client{codec: codec, session: wire.NewID(), conns: map[Channel]*zmtp.Conn{}, changed: make(chan struct{})}
+	cl := &Client{connection: c, codec: codec, session: wire.NewID(), conns: map[Channel]*zmtp.Conn{}, changed: make(chan struct{})}
 	cfg := zmtp.DefaultConfig()
 	for _, s := range []struct {
 		channel Channel

@@ -17,7 +17,10 @@ import (
 )
 
 // role makes the test binary a kernel of the fake session ("kernel FILE") or its session process ("session").
-const role = "QUIRE_KERNELTEST"
+const (
+	role        = "QUIRE_KERNELTEST"
+	roleHistory = "QUIRE_KERNELTEST_HISTORY" // its history file
+)
 
 func TestMain(m *testing.M) {
 	var err error
@@ -69,7 +72,7 @@ func fakeKernel(file string) error {
 	if err != nil {
 		return err
 	}
-	k, err := front.New(front.Config{Connection: c, Version: fakeVersion, Start: startFake})
+	k, err := front.New(front.Config{Connection: c, Version: fakeVersion, Start: startFake, History: os.Getenv(roleHistory)})
 	if err != nil {
 		return err
 	}

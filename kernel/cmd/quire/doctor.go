@@ -68,10 +68,17 @@ func toolchain(ctx context.Context) finding {
 	switch {
 	case have == "":
 		f.found, f.todo = "not on PATH", "install "+built+" for %%native, %%main, %test and %bench; other cells need no Go"
-	case strings.Fields(have)[0] != strings.Fields(built)[0]:
+	case release(have) != release(built):
 		f.todo = "this kernel was built with " + built + ": build it again with ./install.sh, or %%native cells cannot be loaded"
 	}
 	return f
+}
+
+// release is a Go version without its experiments, which the build settings carry.
+func release(version string) string {
+	version, _, _ = strings.Cut(version, "-X:")
+	version, _, _ = strings.Cut(version, " ")
+	return version
 }
 
 func compiler(ctx context.Context) finding {
