@@ -39,7 +39,7 @@ func (p *program) build() (failed *link.Error) {
 // interpret makes the interpreter and compiles the functions of main and of the generic declarations that it uses.
 func (p *program) interpret(b *builder, main *ssa.Package) *link.Error {
 	e := p.s.engine
-	ctx := newContext(e.base)
+	ctx := newContext(e.base, e.loader)
 	i := newInterp(ctx, e.rctx, e.record, main, e.panics)
 	m := mirror(i)
 	e.record.Load(main)

@@ -57,7 +57,6 @@ func newEngine() (*engine, error) {
 		users:   methodSets{},
 		homes:   map[*types.Package]*program{},
 	}
-	base.Loader = e.loader
 	e.record = ixgo.NewTypesRecord(base, e.rctx, e.loader, nil, nested(base))
 	return e, nil
 }
@@ -70,6 +69,8 @@ func (e *engine) Import(path string) (*types.Package, error) {
 	if _, ok := ixgo.LookupPackage(path); !ok {
 		return nil, fmt.Errorf("package %s is not built into this kernel: add it with %%get, or use a %%%%native or %%%%main cell", path)
 	}
+	e.loader.mu.Lock() // base's importer calls the inner loader, again and again for packages with source
+	defer e.loader.mu.Unlock()
 	return e.base.Importer.Import(path)
 }
 
