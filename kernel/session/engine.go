@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/types"
 	"reflect"
+	"strings"
 	"sync"
 	"weak"
 
@@ -58,7 +59,27 @@ func newEngine() (*engine, error) {
 		homes:   map[*types.Package]*program{},
 	}
 	e.record = ixgo.NewTypesRecord(base, e.rctx, e.loader, nil, nested(base))
+	go e.watchPanics()
 	return e, nil
+}
+
+// watchPanics fails the cells whose goroutines panic, or tells of it in their output when they have ended.
+func (e *engine) watchPanics() {
+	for p := range e.panics {
+		c := cellOf(p.Stack())
+		if c == nil {
+			continue
+		}
+		if _, ok := p.Value.(stopped); ok {
+			continue
+		}
+		if c.running.Load() {
+			c.interrupt(&straypanic{p.Value, p.Stack()})
+			continue
+		}
+		err := c.panicked(p.Value, p.Stack())
+		fmt.Fprintf(c.Stderr(), "panic in a goroutine of this cell: %s\n", strings.Join(err.Traceback, "\n"))
+	}
 }
 
 // Import implements types.Importer over the registered packages.
