@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/types"
 	"reflect"
+	"strings"
 	"sync"
 	"weak"
 
@@ -57,9 +58,28 @@ func newEngine() (*engine, error) {
 		users:   methodSets{},
 		homes:   map[*types.Package]*program{},
 	}
-	base.Loader = e.loader
 	e.record = ixgo.NewTypesRecord(base, e.rctx, e.loader, nil, nested(base))
+	go e.watchPanics()
 	return e, nil
+}
+
+// watchPanics fails the cells whose goroutines panic, or tells of it in their output when they have ended.
+func (e *engine) watchPanics() {
+	for p := range e.panics {
+		c := cellOf(p.Stack())
+		if c == nil {
+			continue
+		}
+		if _, ok := p.Value.(stopped); ok {
+			continue
+		}
+		if c.running.Load() {
+			c.interrupt(&straypanic{p.Value, p.Stack()})
+			continue
+		}
+		err := c.panicked(p.Value, p.Stack())
+		fmt.Fprintf(c.Stderr(), "panic in a goroutine of this cell: %s\n", strings.Join(err.Traceback, "\n"))
+	}
 }
 
 // Import implements types.Importer over the registered packages.
@@ -70,6 +90,8 @@ func (e *engine) Import(path string) (*types.Package, error) {
 	if _, ok := ixgo.LookupPackage(path); !ok {
 		return nil, fmt.Errorf("package %s is not built into this kernel: add it with %%get, or use a %%%%native or %%%%main cell", path)
 	}
+	e.loader.mu.Lock() // base's importer calls the inner loader, again and again for packages with source
+	defer e.loader.mu.Unlock()
 	return e.base.Importer.Import(path)
 }
 

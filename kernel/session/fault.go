@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"go/token"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -137,6 +138,22 @@ func (c *Cell) panicked(value any, stack []byte) *link.Error {
 // frameLine finds the places of interpreted code in a stack: function, then file:line on the next line.
 var frameLine = regexp.MustCompile(`(?m)^(.*)\(\)\n\t(cell\[\d+\]):(\d+)`)
 
+// cellOf finds the cell that a stack belongs to, by its outermost place: the newest with that count.
+func cellOf(stack []byte) *Cell {
+	all := frameLine.FindAllStringSubmatch(string(stack), -1)
+	if len(all) == 0 {
+		return nil
+	}
+	var found *Cell
+	cells.Range(func(_, v any) bool {
+		if c := v.(*Cell); c.position() == all[len(all)-1][2] && (found == nil || c.serial > found.serial) {
+			found = c
+		}
+		return true
+	})
+	return found
+}
+
 // failure makes an error with the places of cells in a stack.
 func (c *Cell) failure(name, value string, stack []byte) *link.Error {
 	e := &link.Error{Name: name, Value: value, Traceback: []string{name + ": " + value}}
@@ -173,12 +190,22 @@ func panicText(v any) (text string) {
 		return panicText(v.Value)
 	case ixgo.FatalError:
 		return panicText(v.Value)
+	case *reflect.ValueError:
+		return nilDereference // ixgo reaches memory through reflect
 	case error:
-		return v.Error()
+		return goText(v.Error())
 	case fmt.Stringer:
 		return v.String()
 	case string:
 		return v
 	}
 	return fmt.Sprintf("%v (%T)", v, v)
+}
+
+const nilDereference = "runtime error: invalid memory address or nil pointer dereference"
+
+// goText makes ixgo's texts of run-time errors Go's.
+func goText(s string) string {
+	s = strings.Replace(s, "runtime error: runtime error: ", "runtime error: ", 1)
+	return strings.Replace(s, "runtime error: interface conversion: ", "interface conversion: ", 1)
 }

@@ -153,8 +153,9 @@ func field(ptr any, name string) reflect.Value {
 }
 
 // newContext makes the context of one cell: what base has, and overrides of its own.
-func newContext(base *ixgo.Context) *ixgo.Context {
+func newContext(base *ixgo.Context, l ixgo.Loader) *ixgo.Context {
 	c := *base
+	c.Loader = l
 	o := field(&c, "override")
 	o.Set(reflect.MakeMap(o.Type()))
 	return &c

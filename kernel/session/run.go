@@ -148,7 +148,7 @@ func (c *Cell) runGo(text string, line int, shows bool) *link.Error {
 	}
 	runErr := p.exec()
 	p.commit(runErr == nil)
-	if runErr == nil && len(p.outs) > 0 {
+	if runErr == nil && p.src.Shows {
 		if b := c.s.bundleOf(p.results()); b != nil {
 			c.mu.Lock()
 			c.value = b
@@ -205,7 +205,7 @@ func (p *program) exec() (err error) {
 func (p *program) results() []any {
 	var list []any
 	for _, v := range p.outs {
-		list = append(list, p.bound[v].Elem().Interface())
+		list = append(list, p.memory(v).Elem().Interface())
 	}
 	return list
 }
@@ -213,7 +213,7 @@ func (p *program) results() []any {
 // dropResults lets go of the last expression's value, which the interpreter would otherwise hold as long as any function of the cell.
 func (p *program) dropResults() {
 	for _, v := range p.outs {
-		p.bound[v].Elem().SetZero()
+		p.memory(v).Elem().SetZero()
 	}
 }
 
@@ -305,11 +305,13 @@ func (r *runningCells) change(f func([]*Cell) []*Cell) {
 }
 
 func (r *runningCells) add(c *Cell) {
+	c.running.Store(true)
 	r.last.Store(c)
 	r.change(func(l []*Cell) []*Cell { return append(l, c) })
 }
 
 func (r *runningCells) remove(c *Cell) {
+	c.running.Store(false)
 	r.change(func(l []*Cell) []*Cell { return slices.DeleteFunc(l, func(x *Cell) bool { return x == c }) })
 }
 

@@ -59,9 +59,11 @@ func (e *events) Stream(cell, name, text string) {
 	e.log = append(e.log, name+"@"+cell+":"+text)
 }
 
-func (e *events) Display(cell string, d link.Display) { e.add(fmt.Sprint("display:", d.Data["text/plain"])) }
-func (e *events) Clear(cell string, wait bool)        { e.add("clear") }
-func (e *events) Comm(cell string, c link.Comm)       { e.add("comm:" + c.Op) }
+func (e *events) Display(cell string, d link.Display) {
+	e.add(fmt.Sprint("display:", d.Data["text/plain"]))
+}
+func (e *events) Clear(cell string, wait bool)  { e.add("clear") }
+func (e *events) Comm(cell string, c link.Comm) { e.add("comm:" + c.Op) }
 func (e *events) Input(ctx context.Context, cell, prompt string, password bool) (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -119,7 +121,7 @@ func (n *notebook) run(code string) string {
 	r := n.exec(code)
 	out := n.out.take()
 	if r.Err != nil {
-		return out + "!" + r.Err.Name + ": " + r.Err.Value
+		return out + "!" + r.Err.Name + ": " + r.Err.Value + "\n" + strings.Join(r.Err.Traceback, "\n")
 	}
 	if r.Value != nil {
 		out += "=" + fmt.Sprint(r.Value.Data["text/plain"])
