@@ -26,7 +26,11 @@ func TestMain(m *testing.M) {
 	var err error
 	switch os.Getenv(role) {
 	case "":
-		os.Exit(m.Run())
+		code := m.Run()
+		if builtDir != "" {
+			os.RemoveAll(builtDir)
+		}
+		os.Exit(code)
 	case "kernel":
 		err = fakeKernel(os.Args[1])
 	case "session":
@@ -89,11 +93,16 @@ func fakeKernel(file string) error {
 // inside runs a front in this process and connects to it.
 func inside(t *testing.T, start link.Starter, log *slog.Logger) *Client {
 	t.Helper()
+	return insideVersion(t, start, log, fakeVersion)
+}
+
+func insideVersion(t *testing.T, start link.Starter, log *slog.Logger, version string) *Client {
+	t.Helper()
 	c, err := Connection("ipc", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := front.New(front.Config{Connection: c, Version: fakeVersion, Start: start, Log: log})
+	k, err := front.New(front.Config{Connection: c, Version: version, Start: start, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

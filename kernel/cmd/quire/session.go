@@ -9,6 +9,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/goplus/ixgo"
+
+	"quire/kernel/host"
 	"quire/kernel/link"
 	"quire/kernel/session"
 )
@@ -29,7 +32,7 @@ func (sessionCmd) Run() error {
 	signal.Notify(term, syscall.SIGTERM)
 	signal.Ignore(os.Interrupt, syscall.SIGHUP)
 	preferAsVictim()
-	s, err := session.New(session.Config{})
+	s, err := newSession()
 	if err != nil {
 		return err
 	}
@@ -46,6 +49,22 @@ func (sessionCmd) Run() error {
 	}
 	endGroup()
 	return nil
+}
+
+// newSession makes a session with every registered package.
+func newSession() (*session.Session, error) {
+	auto := map[string]string{}
+	for path, name := range host.Paths() {
+		p, _ := host.Lookup(path)
+		if p.Generic != "" {
+			ixgo.RegisterPatch(path, p.Generic)
+		}
+		ixgo.RegisterPackage(p.Package)
+		if auto[name] == "" {
+			auto[name] = path
+		}
+	}
+	return session.New(session.Config{Auto: auto, Source: host.Source})
 }
 
 // endGroup ends this process and everything that it has started. The kernel made it the leader of its group.
