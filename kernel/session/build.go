@@ -41,7 +41,7 @@ func (p *program) build() (failed *link.Error) {
 func (p *program) interpret(b *builder, main *ssa.Package) *link.Error {
 	e := p.s.engine
 	ctx := newContext(e.base, e.loader)
-	i := newInterp(ctx, e.rctx, e.record, main, e.panics)
+	i := newInterp(ctx, e.rctx, e.record, main)
 	m := mirror(i)
 	e.record.Load(main)
 	for _, mem := range main.Members {

@@ -109,11 +109,10 @@ func (p *program) commitFunc(d *ast.FuncDecl, sources map[string]cell.Chunk) (ge
 		p.s.names[n.name] = n
 		return true
 	}
-	fn, ok := p.interp.GetFunc(f.Name())
+	v, ok := p.function(f.Name())
 	if !ok {
 		return false
 	}
-	v := reflect.ValueOf(fn)
 	if old := p.s.names[n.name]; old != nil && old.ptr.IsValid() && old.ptr.Type().Elem() == v.Type() {
 		n.ptr = old.ptr // functions of earlier cells that call it find the new one
 	} else {

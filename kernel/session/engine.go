@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"go/types"
 	"reflect"
-	"strings"
 	"sync"
 	"weak"
 
@@ -28,7 +27,6 @@ type engine struct {
 	loader  *loader
 	record  *ixgo.TypesRecord
 	natives *types.Package // where types of native cells live
-	panics  chan ixgo.PanicError
 
 	// users holds every type with methods that cells declared. Interpreters share it, so that they know each other's types for
 	// interpreted ones; it is replaced, never changed.
@@ -47,39 +45,17 @@ func newEngine() (*engine, error) {
 	installStubs()
 	installOverrides()
 	base := ixgo.NewContext(ixgo.SupportMultipleInterp | ixgo.DisableCustomBuiltin)
-	base.RunContext = background
 	setOutput(base, printWriter{})
 	e := &engine{
 		base:    base,
 		rctx:    newReflectContext(),
 		loader:  &loader{inner: base.Loader, users: map[types.Type]reflect.Type{}, back: map[reflect.Type]types.Type{}},
 		natives: types.NewPackage(cellPath, cellPackage),
-		panics:  make(chan ixgo.PanicError),
 		users:   methodSets{},
 		homes:   map[*types.Package]*program{},
 	}
 	e.record = ixgo.NewTypesRecord(base, e.rctx, e.loader, nil, nested(base))
-	go e.watchPanics()
 	return e, nil
-}
-
-// watchPanics fails the cells whose goroutines panic, or tells of it in their output when they have ended.
-func (e *engine) watchPanics() {
-	for p := range e.panics {
-		c := cellOf(p.Stack())
-		if c == nil {
-			continue
-		}
-		if _, ok := p.Value.(stopped); ok {
-			continue
-		}
-		if c.running.Load() {
-			c.interrupt(&straypanic{p.Value, p.Stack()})
-			continue
-		}
-		err := c.panicked(p.Value, p.Stack())
-		fmt.Fprintf(c.Stderr(), "panic in a goroutine of this cell: %s\n", strings.Join(err.Traceback, "\n"))
-	}
 }
 
 // Import implements types.Importer over the registered packages.

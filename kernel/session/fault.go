@@ -25,7 +25,7 @@ type (
 	exitStatus    int      // os.Exit or log.Fatal
 	deepRecursion uintptr  // bytes of stack
 	stopped       struct{} // poll found the cell cancelled; the context's cause says why
-	straypanic    struct { // panic of another goroutine of the cell
+	strayPanic    struct { // panic of another goroutine of the cell
 		value any
 		stack []byte
 	}
@@ -36,7 +36,7 @@ func (e deepRecursion) Error() string {
 	return fmt.Sprintf("stack overflow: calls nested deeper than %d MiB of stack allow", e>>20)
 }
 func (stopped) Error() string       { return "the cell was stopped" }
-func (p *straypanic) Error() string { return "panic in a goroutine: " + panicText(p.value) }
+func (p *strayPanic) Error() string { return "panic in a goroutine: " + panicText(p.value) }
 
 var errInterrupted = errors.New("interrupted")
 
@@ -119,7 +119,7 @@ func (c *Cell) stopError(stack []byte) *link.Error {
 	switch cause := cause.(type) {
 	case exitStatus:
 		return c.failure("Exit", cause.Error(), stack)
-	case *straypanic:
+	case *strayPanic:
 		return c.panicked(cause.value, cause.stack)
 	}
 	return c.failure("Interrupt", "interrupted; variables are kept", stack)
@@ -138,42 +138,38 @@ func (c *Cell) panicked(value any, stack []byte) *link.Error {
 // frameLine finds the places of interpreted code in a stack: function, then file:line on the next line.
 var frameLine = regexp.MustCompile(`(?m)^(.*)\(\)\n\t(cell\[\d+\]):(\d+)`)
 
-// cellOf finds the cell that a stack belongs to, by its outermost place: the newest with that count.
-func cellOf(stack []byte) *Cell {
-	all := frameLine.FindAllStringSubmatch(string(stack), -1)
-	if len(all) == 0 {
-		return nil
-	}
-	var found *Cell
-	cells.Range(func(_, v any) bool {
-		if c := v.(*Cell); c.position() == all[len(all)-1][2] && (found == nil || c.serial > found.serial) {
-			found = c
-		}
-		return true
-	})
-	return found
-}
-
 // failure makes an error with the places of cells in a stack.
 func (c *Cell) failure(name, value string, stack []byte) *link.Error {
 	e := &link.Error{Name: name, Value: value, Traceback: []string{name + ": " + value}}
-	first := true
-	for i, m := range frameLine.FindAllStringSubmatch(string(stack), 40) {
+	last, repeats := "", 0
+	for _, m := range frameLine.FindAllStringSubmatch(string(stack), -1) {
 		fn := strings.TrimPrefix(m[1], cellPath+".")
 		if strings.HasPrefix(fn, "ǃ") {
 			fn = ""
 		} else {
 			fn = "  in " + fn
 		}
-		e.Traceback = append(e.Traceback, fmt.Sprintf("%s:%s%s", m[2], m[3], fn))
-		line, _ := strconv.Atoi(m[3])
-		if first && m[2] == c.position() {
+		place := fmt.Sprintf("%s:%s%s", m[2], m[3], fn)
+		if place == last {
+			repeats++
+			continue
+		}
+		if repeats > 0 {
+			e.Traceback = append(e.Traceback, fmt.Sprintf("    … and %d more of these", repeats))
+			repeats = 0
+		}
+		if len(e.Traceback) > 40 {
+			e.Traceback = append(e.Traceback, "…")
+			break
+		}
+		e.Traceback = append(e.Traceback, place)
+		if line, _ := strconv.Atoi(m[3]); last == "" && m[2] == c.position() {
 			e.Traceback = append(e.Traceback, c.excerpt(line, 0)...)
 		}
-		first = false
-		if i == 39 {
-			e.Traceback = append(e.Traceback, "…")
-		}
+		last = place
+	}
+	if repeats > 0 {
+		e.Traceback = append(e.Traceback, fmt.Sprintf("    … and %d more of these", repeats))
 	}
 	return e
 }

@@ -92,7 +92,7 @@ func (p *program) hoistVar(first, second *checker, v topVar, obj *types.Var, old
 		renameAll(first.info, obj, name)
 	}
 	if mem {
-		n := types.NewVar(v.id.Pos(), second.pkg, name, obj.Type())
+		n := types.NewVar(token.NoPos, second.pkg, name, obj.Type())
 		second.pkg.Scope().Insert(n)
 		second.bound[n] = old.ptr
 		return

@@ -14,8 +14,6 @@ import (
 	"quire/kernel/link"
 )
 
-var background = context.Background()
-
 func contextCause(ctx context.Context) error { return context.Cause(ctx) }
 
 // stopping counts the cells of the process that are being stopped: interpreted code looks for its own only while it is not zero.
@@ -186,20 +184,16 @@ func (p *program) exec() (err error) {
 		p.cell.mu.Lock()
 		p.cell.spent += time.Since(start)
 		p.cell.mu.Unlock()
-		if r := recover(); r != nil {
-			err = panicError(nil, r)
-		}
 	}()
 	for _, f := range p.top.funcs {
 		if f.Recv == nil && f.Name.Name == "init" {
-			if _, err := p.interp.RunFunc("init"); err != nil {
+			if err := p.call("init"); err != nil {
 				return err
 			}
 			break
 		}
 	}
-	_, err = p.interp.RunFunc(cell.Run)
-	return err
+	return p.call(cell.Run)
 }
 
 func (p *program) results() []any {
