@@ -34,6 +34,7 @@ type engine struct {
 	users   methodSets
 	interps []weak.Pointer[ixgo.Interp]
 	homes   map[*types.Package]*program // of generic declarations
+	sources map[string]string           // directories of packages that are interpreted
 }
 
 // layoutErr is the verdict of checkLayout, asked once.
@@ -56,7 +57,9 @@ func newEngine() (*engine, error) {
 		panics:  make(chan ixgo.PanicError),
 		users:   methodSets{},
 		homes:   map[*types.Package]*program{},
+		sources: map[string]string{},
 	}
+	base.Lookup = e.lookupSource
 	base.Loader = e.loader
 	e.record = ixgo.NewTypesRecord(base, e.rctx, e.loader, nil, nested(base))
 	return e, nil
@@ -67,7 +70,7 @@ func (e *engine) Import(path string) (*types.Package, error) {
 	if path == "unsafe" {
 		return types.Unsafe, nil
 	}
-	if _, ok := ixgo.LookupPackage(path); !ok {
+	if _, ok := ixgo.LookupPackage(path); !ok && e.sources[path] == "" {
 		return nil, fmt.Errorf("package %s is not built into this kernel: add it with %%get, or use a %%%%native or %%%%main cell", path)
 	}
 	return e.base.Importer.Import(path)
