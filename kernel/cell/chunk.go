@@ -36,7 +36,7 @@ type SyntaxError struct {
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%d:%d: %s", e.Line, e.Col, e.Msg) }
 
 // Chunks takes Go code apart at its top-level semicolons. line is the line of its beginning in the cell. The error is a bracket that
-// closes nothing; a bracket that is never closed is left to the parser.
+// closes nothing, or a statement that the end of the code cuts off. A package clause is left out.
 func Chunks(src string, line int) ([]Chunk, error) {
 	c := chunker{src: src, line: line}
 	file := token.NewFileSet().AddFile("", -1, len(src))
@@ -45,7 +45,10 @@ func Chunks(src string, line int) ([]Chunk, error) {
 	for {
 		pos, tok, lit := s.Scan()
 		if tok == token.EOF {
-			c.end(len(src), false)
+			if len(c.toks) > 0 {
+				p := file.Position(file.Pos(len(strings.TrimRight(src, " \t\r\n"))))
+				return nil, &SyntaxError{p.Line + line - 1, p.Column, "syntax error: unexpected end of the cell"}
+			}
 			return c.list, nil
 		}
 		if err := c.token(file, file.Offset(pos), tok, lit); err != nil {
@@ -102,7 +105,8 @@ func opener(tok token.Token) token.Token {
 }
 
 func (c *chunker) end(offset int, semicolon bool) {
-	if len(c.toks) == 0 {
+	if c.toks[0] == token.PACKAGE {
+		c.toks = c.toks[:0]
 		return
 	}
 	c.list = append(c.list, Chunk{

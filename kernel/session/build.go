@@ -23,9 +23,10 @@ func (p *program) build() (failed *link.Error) {
 	prog := ssa.NewProgram(e.base.FileSet, ssa.InstantiateGenerics|ssa.BareInits)
 	b := &builder{e: e, prog: prog, done: map[*types.Package]bool{p.pkg: true}, ptrs: map[*ssa.Global]reflect.Value{}}
 	b.needs(p.info)
+	b.needsTypes(p.info)
 	globals := &ast.GenDecl{Tok: token.VAR}
 	for _, n := range p.pkg.Scope().Names() {
-		if v, ok := p.pkg.Scope().Lookup(n).(*types.Var); ok && v.Pkg() == p.pkg {
+		if v, ok := p.pkg.Scope().Lookup(n).(*types.Var); ok && !v.Pos().IsValid() && !p.inSource[n] {
 			id := ast.NewIdent(n)
 			p.info.Defs[id] = v
 			globals.Specs = append(globals.Specs, &ast.ValueSpec{Names: []*ast.Ident{id}})
@@ -39,8 +40,8 @@ func (p *program) build() (failed *link.Error) {
 // interpret makes the interpreter and compiles the functions of main and of the generic declarations that it uses.
 func (p *program) interpret(b *builder, main *ssa.Package) *link.Error {
 	e := p.s.engine
-	ctx := newContext(e.base)
-	i := newInterp(ctx, e.rctx, e.record, main, e.panics)
+	ctx := newContext(e.base, e.loader)
+	i := newInterp(ctx, e.rctx, e.record, main)
 	m := mirror(i)
 	e.record.Load(main)
 	for _, mem := range main.Members {
@@ -153,6 +154,50 @@ func (b *builder) needs(info *types.Info) {
 	}
 }
 
+// needsTypes adds the homes of generic types that values of the cell have, mentioned or not: their methods may be called.
+func (b *builder) needsTypes(info *types.Info) {
+	if len(b.e.homes) == 0 {
+		return
+	}
+	seen := map[types.Type]bool{}
+	for pkg := range b.e.homes {
+		for _, obj := range info.Uses {
+			if v, ok := obj.(*types.Var); ok && !b.done[pkg] && reaches(v.Type(), pkg, seen) {
+				b.add(pkg, nil)
+			}
+		}
+		clear(seen)
+	}
+}
+
+// reaches is mentions that also looks into the types that cells declared.
+func reaches(t types.Type, pkg *types.Package, seen map[types.Type]bool) bool {
+	if mentions(t, pkg, map[types.Type]bool{}) {
+		return true
+	}
+	for {
+		p, ok := types.Unalias(t).(interface{ Elem() types.Type })
+		if !ok {
+			break
+		}
+		t = p.Elem()
+	}
+	named, ok := types.Unalias(t).(*types.Named)
+	if !ok || seen[named] || named.Obj().Pkg() == nil || named.Obj().Pkg().Path() != cellPath {
+		return false
+	}
+	seen[named] = true
+	if st, ok := named.Underlying().(*types.Struct); ok {
+		for f := range st.Fields() {
+			if reaches(f.Type(), pkg, seen) {
+				return true
+			}
+		}
+		return false
+	}
+	return reaches(named.Underlying(), pkg, seen)
+}
+
 func (b *builder) add(pkg *types.Package, objs map[types.Object]bool) {
 	if b.done[pkg] {
 		return
@@ -192,7 +237,7 @@ func (b *builder) addHome(h *program) {
 	file := &ast.File{Decls: genericDecls(h)}
 	vars := &ast.GenDecl{Tok: token.VAR}
 	bound := map[string]reflect.Value{}
-	for v, ptr := range h.bound {
+	for v, ptr := range h.generic {
 		id := ast.NewIdent(v.Name())
 		h.info.Defs[id] = v
 		vars.Specs = append(vars.Specs, &ast.ValueSpec{Names: []*ast.Ident{id}})

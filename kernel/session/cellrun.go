@@ -28,6 +28,7 @@ type Cell struct {
 	spent   time.Duration
 	capture func(name, text string) // set while output is captured
 
+	running   atomic.Bool
 	abandoned atomic.Bool
 	stopped   sync.Map // goroutine id → time of the last stop panic there
 	inputOnce sync.Once

@@ -29,12 +29,13 @@ func (p *program) commit(ok bool) {
 		}
 	}
 	reached := len(p.run.Body.List)
-	if p.at != nil && !ok {
-		reached = int(p.bound[p.at].Elem().Int())
+	if at := p.memory(atName); at.IsValid() && !ok {
+		reached = int(at.Elem().Int())
 	}
-	for n, v := range p.fresh {
+	for n, inner := range p.fresh {
 		if ok || p.order[n] <= reached {
-			s.names[n] = &name{name: n, kind: "var", typ: v.Type(), ptr: p.bound[v], cell: p.cell.req.Count}
+			typ := p.pkg.Scope().Lookup(inner).Type()
+			s.names[n] = &name{name: n, kind: "var", typ: typ, ptr: p.memory(inner), cell: p.cell.req.Count}
 		}
 	}
 	if generic {
@@ -108,11 +109,10 @@ func (p *program) commitFunc(d *ast.FuncDecl, sources map[string]cell.Chunk) (ge
 		p.s.names[n.name] = n
 		return true
 	}
-	fn, ok := p.interp.GetFunc(f.Name())
+	v, ok := p.function(f.Name())
 	if !ok {
 		return false
 	}
-	v := reflect.ValueOf(fn)
 	if old := p.s.names[n.name]; old != nil && old.ptr.IsValid() && old.ptr.Type().Elem() == v.Type() {
 		n.ptr = old.ptr // functions of earlier cells that call it find the new one
 	} else {
@@ -127,21 +127,28 @@ func (p *program) commitFunc(d *ast.FuncDecl, sources map[string]cell.Chunk) (ge
 // calls of the program's own functions become calls through the session's function variables.
 func (p *program) keepGenerics() {
 	vars := map[types.Object]*types.Var{}
+	p.generic = map[*types.Var]reflect.Value{}
 	for _, d := range genericDecls(p) {
 		ast.Inspect(d, func(n ast.Node) bool {
 			id, ok := n.(*ast.Ident)
 			if !ok {
 				return true
 			}
-			f, ok := p.info.Uses[id].(*types.Func)
-			if !ok || f.Pkg() != p.pkg || f.Parent() != p.pkg.Scope() || f.Signature().TypeParams().Len() > 0 {
-				return true
+			switch obj := p.info.Uses[id].(type) {
+			case *types.Var:
+				if ptr, ok := p.bound[obj]; ok {
+					p.generic[obj] = ptr
+				}
+			case *types.Func:
+				if obj.Pkg() != p.pkg || obj.Parent() != p.pkg.Scope() || obj.Signature().TypeParams().Len() > 0 {
+					return true
+				}
+				if vars[obj] == nil {
+					vars[obj] = types.NewVar(token.NoPos, p.pkg, obj.Name(), obj.Type())
+					p.generic[vars[obj]] = p.s.names[obj.Name()].ptr
+				}
+				p.info.Uses[id] = vars[obj]
 			}
-			if vars[f] == nil {
-				vars[f] = types.NewVar(token.NoPos, p.pkg, f.Name(), f.Type())
-				p.bound[vars[f]] = p.s.names[f.Name()].ptr
-			}
-			p.info.Uses[id] = vars[f]
 			return true
 		})
 	}

@@ -36,16 +36,18 @@ type program struct {
 	run   *ast.FuncDecl
 	top   *topLevel
 	bound map[*types.Var]reflect.Value // variables in scope → their memory; all of them once built
-	fresh map[string]*types.Var        // variables that the cell declares, by session name
+	fresh map[string]string            // variables that the cell declares: session name → name in the package
 	order map[string]int               // … → how many declaring statements have run once it is set
-	outs  []*types.Var                 // values of the last expression
-	at    *types.Var                   // counts the declaring statements that have run
+	outs  []string                     // variables that take the value of the last expression
+
+	inSource map[string]bool              // variables that the source declares, as declare wrote it
+	generic  map[*types.Var]reflect.Value // of a home of generic declarations: the variables that they use
 }
 
 // compile makes a program of chunks. The session's lock must be held.
 func (s *Session) compile(c *Cell, chunks []cell.Chunk, shows bool) (*program, *link.Error) {
 	p := &program{s: s, cell: c, chunks: chunks, src: cell.Source(cellPackage, c.position(), chunks),
-		fresh: map[string]*types.Var{}, order: map[string]int{}}
+		fresh: map[string]string{}, order: map[string]int{}, inSource: map[string]bool{}}
 	p.src.Shows = p.src.Shows && shows
 	if _, _, free := ixgo.IcallStat(); free < stubReserve {
 		return nil, &link.Error{Name: "CompileError", Value: "the session has no room for more types with methods: restart it"}
@@ -115,6 +117,12 @@ func (p *program) check() *link.Error {
 		return p.cell.compileError(faults)
 	}
 	return p.accept(second)
+}
+
+// memory is where a variable of the cell's package lives.
+func (p *program) memory(name string) reflect.Value {
+	v, _ := p.pkg.Scope().Lookup(name).(*types.Var)
+	return p.bound[v]
 }
 
 func (p *program) accept(c *checker) *link.Error {

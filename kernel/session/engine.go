@@ -27,7 +27,6 @@ type engine struct {
 	loader  *loader
 	record  *ixgo.TypesRecord
 	natives *types.Package // where types of native cells live
-	panics  chan ixgo.PanicError
 
 	// users holds every type with methods that cells declared. Interpreters share it, so that they know each other's types for
 	// interpreted ones; it is replaced, never changed.
@@ -47,20 +46,17 @@ func newEngine() (*engine, error) {
 	installStubs()
 	installOverrides()
 	base := ixgo.NewContext(ixgo.SupportMultipleInterp | ixgo.DisableCustomBuiltin)
-	base.RunContext = background
 	setOutput(base, printWriter{})
 	e := &engine{
 		base:    base,
 		rctx:    newReflectContext(),
 		loader:  &loader{inner: base.Loader, users: map[types.Type]reflect.Type{}, back: map[reflect.Type]types.Type{}},
 		natives: types.NewPackage(cellPath, cellPackage),
-		panics:  make(chan ixgo.PanicError),
 		users:   methodSets{},
 		homes:   map[*types.Package]*program{},
 		sources: map[string]string{},
 	}
 	base.Lookup = e.lookupSource
-	base.Loader = e.loader
 	e.record = ixgo.NewTypesRecord(base, e.rctx, e.loader, nil, nested(base))
 	return e, nil
 }
@@ -73,6 +69,8 @@ func (e *engine) Import(path string) (*types.Package, error) {
 	if _, ok := ixgo.LookupPackage(path); !ok && e.sources[path] == "" {
 		return nil, fmt.Errorf("package %s is not built into this kernel: add it with %%get, or use a %%%%native or %%%%main cell", path)
 	}
+	e.loader.mu.Lock() // base's importer calls the inner loader, again and again for packages with source
+	defer e.loader.mu.Unlock()
 	return e.base.Importer.Import(path)
 }
 

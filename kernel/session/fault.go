@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"go/token"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ type (
 	exitStatus    int      // os.Exit or log.Fatal
 	deepRecursion uintptr  // bytes of stack
 	stopped       struct{} // poll found the cell cancelled; the context's cause says why
-	straypanic    struct { // panic of another goroutine of the cell
+	strayPanic    struct { // panic of another goroutine of the cell
 		value any
 		stack []byte
 	}
@@ -35,7 +36,7 @@ func (e deepRecursion) Error() string {
 	return fmt.Sprintf("stack overflow: calls nested deeper than %d MiB of stack allow", e>>20)
 }
 func (stopped) Error() string       { return "the cell was stopped" }
-func (p *straypanic) Error() string { return "panic in a goroutine: " + panicText(p.value) }
+func (p *strayPanic) Error() string { return "panic in a goroutine: " + panicText(p.value) }
 
 var errInterrupted = errors.New("interrupted")
 
@@ -118,7 +119,7 @@ func (c *Cell) stopError(stack []byte) *link.Error {
 	switch cause := cause.(type) {
 	case exitStatus:
 		return c.failure("Exit", cause.Error(), stack)
-	case *straypanic:
+	case *strayPanic:
 		return c.panicked(cause.value, cause.stack)
 	}
 	return c.failure("Interrupt", "interrupted; variables are kept", stack)
@@ -140,23 +141,35 @@ var frameLine = regexp.MustCompile(`(?m)^(.*)\(\)\n\t(cell\[\d+\]):(\d+)`)
 // failure makes an error with the places of cells in a stack.
 func (c *Cell) failure(name, value string, stack []byte) *link.Error {
 	e := &link.Error{Name: name, Value: value, Traceback: []string{name + ": " + value}}
-	first := true
-	for i, m := range frameLine.FindAllStringSubmatch(string(stack), 40) {
+	last, repeats := "", 0
+	for _, m := range frameLine.FindAllStringSubmatch(string(stack), -1) {
 		fn := strings.TrimPrefix(m[1], cellPath+".")
 		if strings.HasPrefix(fn, "ǃ") {
 			fn = ""
 		} else {
 			fn = "  in " + fn
 		}
-		e.Traceback = append(e.Traceback, fmt.Sprintf("%s:%s%s", m[2], m[3], fn))
-		line, _ := strconv.Atoi(m[3])
-		if first && m[2] == c.position() {
+		place := fmt.Sprintf("%s:%s%s", m[2], m[3], fn)
+		if place == last {
+			repeats++
+			continue
+		}
+		if repeats > 0 {
+			e.Traceback = append(e.Traceback, fmt.Sprintf("    … and %d more of these", repeats))
+			repeats = 0
+		}
+		if len(e.Traceback) > 40 {
+			e.Traceback = append(e.Traceback, "…")
+			break
+		}
+		e.Traceback = append(e.Traceback, place)
+		if line, _ := strconv.Atoi(m[3]); last == "" && m[2] == c.position() {
 			e.Traceback = append(e.Traceback, c.excerpt(line, 0)...)
 		}
-		first = false
-		if i == 39 {
-			e.Traceback = append(e.Traceback, "…")
-		}
+		last = place
+	}
+	if repeats > 0 {
+		e.Traceback = append(e.Traceback, fmt.Sprintf("    … and %d more of these", repeats))
 	}
 	return e
 }
@@ -173,12 +186,22 @@ func panicText(v any) (text string) {
 		return panicText(v.Value)
 	case ixgo.FatalError:
 		return panicText(v.Value)
+	case *reflect.ValueError:
+		return nilDereference // ixgo reaches memory through reflect
 	case error:
-		return v.Error()
+		return goText(v.Error())
 	case fmt.Stringer:
 		return v.String()
 	case string:
 		return v
 	}
 	return fmt.Sprintf("%v (%T)", v, v)
+}
+
+const nilDereference = "runtime error: invalid memory address or nil pointer dereference"
+
+// goText makes ixgo's texts of run-time errors Go's.
+func goText(s string) string {
+	s = strings.Replace(s, "runtime error: runtime error: ", "runtime error: ", 1)
+	return strings.Replace(s, "runtime error: interface conversion: ", "interface conversion: ", 1)
 }

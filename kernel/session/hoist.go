@@ -2,18 +2,20 @@ package session
 
 import (
 	"go/ast"
+	"go/parser"
 	"go/token"
 	"go/types"
+	"slices"
 	"strconv"
 	"strings"
 
 	"quire/kernel/link"
 )
 
-// lastExpr is the expression whose value the cell shows, nil for none.
+// lastExpr is the expression that ends the cell, nil for none. Its value is shown unless a semicolon follows.
 func (p *program) lastExpr() *ast.ExprStmt {
 	list := p.run.Body.List
-	if !p.src.Shows || len(list) == 0 {
+	if len(list) == 0 {
 		return nil
 	}
 	s, _ := list[len(list)-1].(*ast.ExprStmt)
@@ -24,6 +26,9 @@ func (p *program) lastExpr() *ast.ExprStmt {
 func (p *program) harmless(e types.Error) bool {
 	if s := p.lastExpr(); s != nil && strings.HasSuffix(e.Msg, "is not used") && s.Pos() <= e.Pos && e.Pos <= s.End() {
 		return true
+	}
+	if strings.HasPrefix(e.Msg, "implicit assignment to unexported field") {
+		return true // cells are one package
 	}
 	if !strings.HasPrefix(e.Msg, "declared and not used") {
 		return false
@@ -86,14 +91,95 @@ func (p *program) hoistVar(first, second *checker, v topVar, obj *types.Var, old
 		name += "ǃ"
 		renameAll(first.info, obj, name)
 	}
-	n := types.NewVar(v.id.Pos(), second.pkg, name, obj.Type())
-	second.pkg.Scope().Insert(n)
 	if mem {
+		n := types.NewVar(token.NoPos, second.pkg, name, obj.Type())
+		second.pkg.Scope().Insert(n)
 		second.bound[n] = old.ptr
 		return
 	}
-	p.fresh[v.name] = n
+	p.fresh[v.name] = name
 	p.order[v.name] = v.stmt + 1
+	p.declare(first, second, name, obj.Type())
+}
+
+// declare adds a variable to the package of the second check. A type that the cell itself declares is another one there: a variable
+// whose type mentions it is declared in the source.
+func (p *program) declare(first, second *checker, name string, t types.Type) {
+	if !mentions(t, first.pkg, map[types.Type]bool{}) {
+		second.pkg.Scope().Insert(types.NewVar(token.NoPos, second.pkg, name, t))
+		return
+	}
+	aliases := map[string]string{}
+	text := types.TypeString(t, func(pkg *types.Package) string {
+		if pkg.Path() == cellPath {
+			return ""
+		}
+		if aliases[pkg.Path()] == "" {
+			aliases[pkg.Path()] = "ǃ" + name + strconv.Itoa(len(aliases))
+		}
+		return aliases[pkg.Path()]
+	})
+	expr, err := parser.ParseExpr(text)
+	if err != nil {
+		expr = ast.NewIdent(text) // the second check reports it
+	}
+	for path, alias := range aliases {
+		p.importAs(alias, path)
+	}
+	p.inSource[name] = true
+	p.file.Decls = append(p.file.Decls, &ast.GenDecl{Tok: token.VAR, Specs: []ast.Spec{
+		&ast.ValueSpec{Names: []*ast.Ident{ast.NewIdent(name)}, Type: expr},
+	}})
+}
+
+// mentions reports whether t is built with a type that pkg declares.
+func mentions(t types.Type, pkg *types.Package, seen map[types.Type]bool) bool {
+	if seen[t] {
+		return false
+	}
+	seen[t] = true
+	some := func(list ...types.Type) bool {
+		return slices.ContainsFunc(list, func(t types.Type) bool { return mentions(t, pkg, seen) })
+	}
+	switch t := t.(type) {
+	case *types.Alias:
+		return t.Obj().Pkg() == pkg || some(types.Unalias(t))
+	case *types.Named:
+		if t.Obj().Pkg() == pkg {
+			return true
+		}
+		for a := range t.TypeArgs().Types() {
+			if some(a) {
+				return true
+			}
+		}
+		return false
+	case *types.Map:
+		return some(t.Key(), t.Elem())
+	case interface{ Elem() types.Type }: // pointer, slice, array, channel
+		return some(t.Elem())
+	case *types.Signature:
+		return some(t.Params(), t.Results())
+	case *types.Tuple:
+		for v := range t.Variables() {
+			if some(v.Type()) {
+				return true
+			}
+		}
+	case *types.Struct:
+		for f := range t.Fields() {
+			if some(f.Type()) {
+				return true
+			}
+		}
+	case *types.Interface:
+		for m := range t.Methods() {
+			if some(m.Type()) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // zeroed reports whether s declares id without a value.
@@ -155,9 +241,8 @@ func (p *program) rewrite(list []ast.Stmt, s ast.Stmt, second *checker) []ast.St
 			list = append(list, a)
 		}
 	}
-	if p.at == nil {
-		p.at = types.NewVar(token.NoPos, second.pkg, atName, types.Typ[types.Int])
-		second.pkg.Scope().Insert(p.at)
+	if second.pkg.Scope().Lookup(atName) == nil {
+		second.pkg.Scope().Insert(types.NewVar(token.NoPos, second.pkg, atName, types.Typ[types.Int]))
 	}
 	return append(list, &ast.AssignStmt{
 		Lhs: []ast.Expr{ast.NewIdent(atName)}, Tok: token.ASSIGN, TokPos: ids[0].Pos(),
@@ -199,10 +284,10 @@ func (p *program) showLast(first, second *checker) {
 	}
 	a := &ast.AssignStmt{TokPos: s.Pos(), Tok: token.ASSIGN, Rhs: []ast.Expr{s.X}}
 	for i, t := range list {
-		v := types.NewVar(token.NoPos, second.pkg, outName+strconv.Itoa(i), t)
-		second.pkg.Scope().Insert(v)
-		p.outs = append(p.outs, v)
-		a.Lhs = append(a.Lhs, &ast.Ident{Name: v.Name(), NamePos: s.Pos()})
+		name := outName + strconv.Itoa(i)
+		p.declare(first, second, name, t)
+		p.outs = append(p.outs, name)
+		a.Lhs = append(a.Lhs, &ast.Ident{Name: name, NamePos: s.Pos()})
 	}
 	p.run.Body.List[last] = a
 }

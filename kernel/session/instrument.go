@@ -1,7 +1,9 @@
 package session
 
 import (
+	"fmt"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -23,6 +25,8 @@ func instrument(i *ixgo.Interp, f *function, own methodSets, stack int) {
 			if instr.Call.IsInvoke() {
 				f.Instrs[n] = invoke(i, f, instr, own, f.Instrs[n])
 			}
+		case *ssa.Go:
+			f.Instrs[n] = goroutine(i, f, instr)
 		case *ssa.Jump, *ssa.If:
 			if loops(instr.Block()) {
 				f.Instrs[n] = polled(f.Instrs[n])
@@ -61,6 +65,37 @@ func entry(next func(*ixgo.Frame), stack uintptr) func(*ixgo.Frame) {
 		}
 		next(fr)
 	}
+}
+
+// goroutine starts a goroutine whose panic fails its cell instead of ending the process.
+func goroutine(i *ixgo.Interp, f *function, g *ssa.Go) func(*ixgo.Frame) {
+	fn, args, bindings := callIndex(f, &g.Call)
+	return func(fr *ixgo.Frame) {
+		callee, values := prepareCall(i, fr, &g.Call, fn, args, bindings)
+		go func() {
+			defer func() {
+				if r := recover(); r != nil {
+					strayed(r.(ixgo.PanicError))
+				}
+			}()
+			root := newFrame(i)
+			guarded(root, func() { callDiscarding(i, root, callee, values, g.Call.Args) })
+		}()
+	}
+}
+
+// strayed fails the cell of a goroutine that panicked, or tells of it in the cell's output when the cell has ended.
+func strayed(p ixgo.PanicError) {
+	c := Current()
+	if _, ok := p.Value.(stopped); ok || c == nil {
+		return
+	}
+	if c.running.Load() {
+		c.interrupt(&strayPanic{p.Value, p.Stack()})
+		return
+	}
+	err := c.panicked(p.Value, p.Stack())
+	fmt.Fprintf(c.Stderr(), "in a goroutine of this cell: %s\n", strings.Join(err.Traceback, "\n"))
 }
 
 // method is a method found for a dynamic type.

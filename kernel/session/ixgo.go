@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"fmt"
 	"go/ast"
 	"go/types"
@@ -32,7 +33,6 @@ type interp struct {
 	funcs        map[*ssa.Function]*function
 	msets        methodSets
 	chexit       chan int
-	cherror      chan ixgo.PanicError
 }
 
 // methodSets is the type of Interp.msets: what an interpreter takes for types of its own, not of native code.
@@ -82,6 +82,21 @@ func visitFunction(v *visitor, fn *ssa.Function)
 
 //go:linkname callFunction github.com/goplus/ixgo.(*Interp).callFunctionByStack
 func callFunction(i *ixgo.Interp, caller *ixgo.Frame, fn *function, result int, args []int)
+
+//go:linkname callByReflect github.com/goplus/ixgo.(*Interp).callFunctionByReflect
+func callByReflect(i *ixgo.Interp, caller *ixgo.Frame, fn *function, typ reflect.Type, args []reflect.Value, env []any) []reflect.Value
+
+//go:linkname callDiscarding github.com/goplus/ixgo.(*Interp).callDiscardsResult
+func callDiscarding(i *ixgo.Interp, caller *ixgo.Frame, fn any, args []any, ssaArgs []ssa.Value)
+
+//go:linkname prepareCall github.com/goplus/ixgo.(*Interp).prepareCall
+func prepareCall(i *ixgo.Interp, fr *ixgo.Frame, call *ssa.CallCommon, fn int, args, bindings []int) (any, []any)
+
+//go:linkname callIndex github.com/goplus/ixgo.getCallIndex
+func callIndex(f *function, call *ssa.CallCommon) (fn int, args, bindings []int)
+
+//go:linkname frameStack github.com/goplus/ixgo.debugStack
+func frameStack(fr *ixgo.Frame) []byte
 
 //go:linkname callExternal github.com/goplus/ixgo.(*Interp).callExternalByStack
 func callExternal(i *ixgo.Interp, caller *ixgo.Frame, fn reflect.Value, result int, args []int)
@@ -153,8 +168,9 @@ func field(ptr any, name string) reflect.Value {
 }
 
 // newContext makes the context of one cell: what base has, and overrides of its own.
-func newContext(base *ixgo.Context) *ixgo.Context {
+func newContext(base *ixgo.Context, l ixgo.Loader) *ixgo.Context {
 	c := *base
+	c.Loader = l
 	o := field(&c, "override")
 	o.Set(reflect.MakeMap(o.Type()))
 	return &c
@@ -174,8 +190,8 @@ func newReflectContext() *reflectx.Context {
 	return c
 }
 
-// newInterp makes an interpreter that has compiled nothing yet. Panics of its goroutines go to panics.
-func newInterp(ctx *ixgo.Context, rctx *reflectx.Context, record *ixgo.TypesRecord, main *ssa.Package, panics chan ixgo.PanicError) *ixgo.Interp {
+// newInterp makes an interpreter that has compiled nothing yet.
+func newInterp(ctx *ixgo.Context, rctx *reflectx.Context, record *ixgo.TypesRecord, main *ssa.Package) *ixgo.Interp {
 	i := new(ixgo.Interp)
 	m := mirror(i)
 	m.ctx, m.rctx, m.mainpkg, m.record = ctx, rctx, main, record
@@ -185,10 +201,117 @@ func newInterp(ctx *ixgo.Context, rctx *reflectx.Context, record *ixgo.TypesReco
 	m.funcs = map[*ssa.Function]*function{}
 	m.msets = methodSets{}
 	m.chexit = make(chan int)
-	m.cherror = panics
 	field(i, "goroutines").SetInt(1)
 	setFinder(record, i)
 	return i
+}
+
+// newFrame makes the frame that a first function of i is called from.
+func newFrame(i *ixgo.Interp) *ixgo.Frame {
+	fr := new(ixgo.Frame)
+	(*frame)(unsafe.Pointer(fr)).interp = i
+	return fr
+}
+
+// stackOf is the stack below root of a panic that has just been recovered.
+func stackOf(root *ixgo.Frame) []byte {
+	fr := root
+	for {
+		callee := (*frame)(unsafe.Pointer(fr)).callee
+		if callee == nil {
+			return frameStack(fr)
+		}
+		fr = callee
+	}
+}
+
+// guarded calls f, which runs interpreted code from root. A panic goes on with the places of that code added to its stack.
+func guarded(root *ixgo.Frame, f func()) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		own := stackOf(root)
+		p, ok := r.(ixgo.PanicError)
+		switch {
+		case !ok:
+			panic(panicError(own, r))
+		case bytes.HasSuffix(p.Stack(), outermost(own)): // raised by a panic statement here, with its stack
+			panic(p)
+		}
+		panic(panicError(append(p.Stack(), own...), p.Value))
+	}()
+	f()
+}
+
+// outermost is the last place of a stack: two lines.
+func outermost(stack []byte) []byte {
+	end := bytes.TrimRight(stack, "\n")
+	i := bytes.LastIndexByte(end, '\n')
+	if i < 0 {
+		return stack
+	}
+	return stack[bytes.LastIndexByte(stack[:i], '\n')+1:]
+}
+
+// function returns a declared function as a value that cells and compiled code can call.
+func (p *program) function(name string) (reflect.Value, bool) {
+	fn := mirror(p.interp).mainpkg.Func(name)
+	if fn == nil {
+		return reflect.Value{}, false
+	}
+	f := mirror(p.interp).funcs[fn]
+	typ, _ := p.s.engine.record.ToType(fn.Type())
+	return exported(f, typ), true
+}
+
+// exported makes a function value of f. It captures one pointer alone: ixgo compares the second word of function values with its
+// interpreters.
+func exported(f *function, typ reflect.Type) reflect.Value {
+	e := &exportedFunction{f, typ}
+	return reflect.MakeFunc(typ, func(args []reflect.Value) []reflect.Value { return e.call(args) })
+}
+
+type exportedFunction struct {
+	f   *function
+	typ reflect.Type
+}
+
+func (e *exportedFunction) call(args []reflect.Value) (results []reflect.Value) {
+	root := newFrame(e.f.Interp)
+	guarded(root, func() { results = callByReflect(e.f.Interp, root, e.f, e.typ, args, nil) })
+	return results
+}
+
+// finder is what reflectx asks for the methods of new types.
+type finder struct{ *ixgo.Interp }
+
+// FindMethod implements ixgo.FindMethod.
+func (f finder) FindMethod(typ reflect.Type, m *types.Func) func([]reflect.Value) []reflect.Value {
+	recv := m.Signature().Recv().Type()
+	fn := mirror(f.Interp).mainpkg.Prog.LookupMethod(recv, m.Pkg(), m.Name())
+	if fn == nil {
+		return f.Interp.FindMethod(typ, m)
+	}
+	e := &exportedFunction{loadFunction(f.Interp, fn), typ}
+	return e.call
+}
+
+//go:linkname loadFunction github.com/goplus/ixgo.(*Interp).loadFunction
+func loadFunction(i *ixgo.Interp, fn *ssa.Function) *function
+
+// call calls a function without parameters; the error is its panic.
+func (p *program) call(name string) (err error) {
+	fn := mirror(p.interp).mainpkg.Func(name)
+	root := newFrame(p.interp)
+	defer func() {
+		if r := recover(); r != nil {
+			err = r.(ixgo.PanicError)
+		}
+	}()
+	guarded(root, func() { callDiscarding(p.interp, root, fn, nil, nil) })
+	return nil
 }
 
 // setFinder makes i the interpreter that runs the methods of types that record creates from now on.

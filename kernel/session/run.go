@@ -14,8 +14,6 @@ import (
 	"quire/kernel/link"
 )
 
-var background = context.Background()
-
 func contextCause(ctx context.Context) error { return context.Cause(ctx) }
 
 // stopping counts the cells of the process that are being stopped: interpreted code looks for its own only while it is not zero.
@@ -148,7 +146,7 @@ func (c *Cell) runGo(text string, line int, shows bool) *link.Error {
 	}
 	runErr := p.exec()
 	p.commit(runErr == nil)
-	if runErr == nil && len(p.outs) > 0 {
+	if runErr == nil && p.src.Shows {
 		if b := c.s.bundleOf(p.results()); b != nil {
 			c.mu.Lock()
 			c.value = b
@@ -186,26 +184,22 @@ func (p *program) exec() (err error) {
 		p.cell.mu.Lock()
 		p.cell.spent += time.Since(start)
 		p.cell.mu.Unlock()
-		if r := recover(); r != nil {
-			err = panicError(nil, r)
-		}
 	}()
 	for _, f := range p.top.funcs {
 		if f.Recv == nil && f.Name.Name == "init" {
-			if _, err := p.interp.RunFunc("init"); err != nil {
+			if err := p.call("init"); err != nil {
 				return err
 			}
 			break
 		}
 	}
-	_, err = p.interp.RunFunc(cell.Run)
-	return err
+	return p.call(cell.Run)
 }
 
 func (p *program) results() []any {
 	var list []any
 	for _, v := range p.outs {
-		list = append(list, p.bound[v].Elem().Interface())
+		list = append(list, p.memory(v).Elem().Interface())
 	}
 	return list
 }
@@ -213,7 +207,7 @@ func (p *program) results() []any {
 // dropResults lets go of the last expression's value, which the interpreter would otherwise hold as long as any function of the cell.
 func (p *program) dropResults() {
 	for _, v := range p.outs {
-		p.bound[v].Elem().SetZero()
+		p.memory(v).Elem().SetZero()
 	}
 }
 
@@ -305,11 +299,13 @@ func (r *runningCells) change(f func([]*Cell) []*Cell) {
 }
 
 func (r *runningCells) add(c *Cell) {
+	c.running.Store(true)
 	r.last.Store(c)
 	r.change(func(l []*Cell) []*Cell { return append(l, c) })
 }
 
 func (r *runningCells) remove(c *Cell) {
+	c.running.Store(false)
 	r.change(func(l []*Cell) []*Cell { return slices.DeleteFunc(l, func(x *Cell) bool { return x == c }) })
 }
 

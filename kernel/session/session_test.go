@@ -4,9 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/goplus/ixgo"
 
 	_ "github.com/goplus/ixgo/pkg/bufio"
 	_ "github.com/goplus/ixgo/pkg/bytes"
@@ -17,7 +21,6 @@ import (
 	_ "github.com/goplus/ixgo/pkg/image"
 	_ "github.com/goplus/ixgo/pkg/io"
 	_ "github.com/goplus/ixgo/pkg/iter"
-	_ "github.com/goplus/ixgo/pkg/log"
 	_ "github.com/goplus/ixgo/pkg/maps"
 	_ "github.com/goplus/ixgo/pkg/math"
 	_ "github.com/goplus/ixgo/pkg/os"
@@ -59,9 +62,11 @@ func (e *events) Stream(cell, name, text string) {
 	e.log = append(e.log, name+"@"+cell+":"+text)
 }
 
-func (e *events) Display(cell string, d link.Display) { e.add(fmt.Sprint("display:", d.Data["text/plain"])) }
-func (e *events) Clear(cell string, wait bool)        { e.add("clear") }
-func (e *events) Comm(cell string, c link.Comm)       { e.add("comm:" + c.Op) }
+func (e *events) Display(cell string, d link.Display) {
+	e.add(fmt.Sprint("display:", d.Data["text/plain"]))
+}
+func (e *events) Clear(cell string, wait bool)  { e.add("clear") }
+func (e *events) Comm(cell string, c link.Comm) { e.add("comm:" + c.Op) }
 func (e *events) Input(ctx context.Context, cell, prompt string, password bool) (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -119,7 +124,7 @@ func (n *notebook) run(code string) string {
 	r := n.exec(code)
 	out := n.out.take()
 	if r.Err != nil {
-		return out + "!" + r.Err.Name + ": " + r.Err.Value
+		return out + "!" + r.Err.Name + ": " + r.Err.Value + "\n" + strings.Join(r.Err.Traceback, "\n")
 	}
 	if r.Value != nil {
 		out += "=" + fmt.Sprint(r.Value.Data["text/plain"])
@@ -132,4 +137,17 @@ func TestFirst(t *testing.T) {
 	for _, c := range []string{"x := 40 + 2", "x + 1", "fmt.Println(\"hi\", x)", "func f(a int) int { return a + x }", "f(1)", "x = 5", "f(1)", "y", "type T struct{ A int }\nfunc (t T) String() string { return fmt.Sprint(\"T\", t.A) }", "T{3}", "v := T{4}", "fmt.Println(v)", "v.A = 9; v"} {
 		t.Log(c, "→", n.run(c))
 	}
+}
+
+// log is interpreted from source where ixgo registers it; kernels have it compiled.
+func init() {
+	ixgo.RegisterPackage(&ixgo.Package{Name: "log", Path: "log", Deps: map[string]string{"io": "io"},
+		Interfaces: map[string]reflect.Type{}, AliasTypes: map[string]reflect.Type{},
+		NamedTypes: map[string]reflect.Type{"Logger": reflect.TypeFor[log.Logger]()},
+		Vars:       map[string]reflect.Value{},
+		Funcs: map[string]reflect.Value{
+			"Fatal": reflect.ValueOf(log.Fatal), "Print": reflect.ValueOf(log.Print), "SetFlags": reflect.ValueOf(log.SetFlags),
+		},
+		TypedConsts: map[string]ixgo.TypedConst{}, UntypedConsts: map[string]ixgo.UntypedConst{},
+	})
 }
