@@ -2,4 +2,4 @@
 
 package host
 
-var zzTables = [][]table{zzstd, zzarrow, zzecharts, zzgonb}
+var zzTables = [][]table{zzlib, zzecharts, zzstd, zzarrow, zzgonb}

@@ -146,6 +146,72 @@ import (
 )
 
 var zzstd = []table{
+	{path: "math/rand", name: "rand", deps: "", symbols: []symbol{
+		{"ExpFloat64", p_math_rand.ExpFloat64},
+		{"Float32", p_math_rand.Float32},
+		{"Float64", p_math_rand.Float64},
+		{"Int", p_math_rand.Int},
+		{"Int31", p_math_rand.Int31},
+		{"Int31n", p_math_rand.Int31n},
+		{"Int63", p_math_rand.Int63},
+		{"Int63n", p_math_rand.Int63n},
+		{"Intn", p_math_rand.Intn},
+		{"New", p_math_rand.New},
+		{"NewSource", p_math_rand.NewSource},
+		{"NewZipf", p_math_rand.NewZipf},
+		{"NormFloat64", p_math_rand.NormFloat64},
+		{"Perm", p_math_rand.Perm},
+		{"Rand", (*p_math_rand.Rand)(nil)},
+		{"Read", p_math_rand.Read},
+		{"Seed", p_math_rand.Seed},
+		{"Shuffle", p_math_rand.Shuffle},
+		{"Source", (*p_math_rand.Source)(nil)},
+		{"Source64", (*p_math_rand.Source64)(nil)},
+		{"Uint32", p_math_rand.Uint32},
+		{"Uint64", p_math_rand.Uint64},
+		{"Zipf", (*p_math_rand.Zipf)(nil)},
+	}},
+	{path: "text/template", name: "template", deps: "io io/fs iter reflect strings sync sync/atomic text/template/parse time", symbols: []symbol{
+		{"ExecError", (*p_text_template.ExecError)(nil)},
+		{"FuncMap", (*p_text_template.FuncMap)(nil)},
+		{"HTMLEscape", p_text_template.HTMLEscape},
+		{"HTMLEscapeString", p_text_template.HTMLEscapeString},
+		{"HTMLEscaper", p_text_template.HTMLEscaper},
+		{"IsTrue", p_text_template.IsTrue},
+		{"JSEscape", p_text_template.JSEscape},
+		{"JSEscapeString", p_text_template.JSEscapeString},
+		{"JSEscaper", p_text_template.JSEscaper},
+		{"Must", p_text_template.Must},
+		{"New", p_text_template.New},
+		{"ParseFS", p_text_template.ParseFS},
+		{"ParseFiles", p_text_template.ParseFiles},
+		{"ParseGlob", p_text_template.ParseGlob},
+		{"Template", (*p_text_template.Template)(nil)},
+		{"URLQueryEscaper", p_text_template.URLQueryEscaper},
+	}},
+	{path: "text/scanner", name: "scanner", deps: "bytes io", symbols: []symbol{
+		{"Char", untyped{"untyped int", "-5"}},
+		{"Comment", untyped{"untyped int", "-8"}},
+		{"EOF", untyped{"untyped int", "-1"}},
+		{"Float", untyped{"untyped int", "-4"}},
+		{"GoTokens", untyped{"untyped int", "1012"}},
+		{"GoWhitespace", untyped{"untyped int", "4294977024"}},
+		{"Ident", untyped{"untyped int", "-2"}},
+		{"Int", untyped{"untyped int", "-3"}},
+		{"Position", (*p_text_scanner.Position)(nil)},
+		{"RawString", untyped{"untyped int", "-7"}},
+		{"ScanChars", untyped{"untyped int", "32"}},
+		{"ScanComments", untyped{"untyped int", "256"}},
+		{"ScanFloats", untyped{"untyped int", "16"}},
+		{"ScanIdents", untyped{"untyped int", "4"}},
+		{"ScanInts", untyped{"untyped int", "8"}},
+		{"ScanRawStrings", untyped{"untyped int", "128"}},
+		{"ScanStrings", untyped{"untyped int", "64"}},
+		{"Scanner", (*p_text_scanner.Scanner)(nil)},
+		{"SkipComments", untyped{"untyped int", "512"}},
+		{"String", untyped{"untyped int", "-6"}},
+		{"TokenString", p_text_scanner.TokenString},
+	}},
 	{path: "archive/tar", name: "tar", deps: "io io/fs time", symbols: []symbol{
 		{"ErrFieldTooLong", &p_archive_tar.ErrFieldTooLong},
 		{"ErrHeader", &p_archive_tar.ErrHeader},
@@ -2897,31 +2963,6 @@ func Values[Map ~map[K]V, K comparable, V any](m Map) iter.Seq[V] {
 		{"Tan", p_math_cmplx.Tan},
 		{"Tanh", p_math_cmplx.Tanh},
 	}},
-	{path: "math/rand", name: "rand", deps: "", symbols: []symbol{
-		{"ExpFloat64", p_math_rand.ExpFloat64},
-		{"Float32", p_math_rand.Float32},
-		{"Float64", p_math_rand.Float64},
-		{"Int", p_math_rand.Int},
-		{"Int31", p_math_rand.Int31},
-		{"Int31n", p_math_rand.Int31n},
-		{"Int63", p_math_rand.Int63},
-		{"Int63n", p_math_rand.Int63n},
-		{"Intn", p_math_rand.Intn},
-		{"New", p_math_rand.New},
-		{"NewSource", p_math_rand.NewSource},
-		{"NewZipf", p_math_rand.NewZipf},
-		{"NormFloat64", p_math_rand.NormFloat64},
-		{"Perm", p_math_rand.Perm},
-		{"Rand", (*p_math_rand.Rand)(nil)},
-		{"Read", p_math_rand.Read},
-		{"Seed", p_math_rand.Seed},
-		{"Shuffle", p_math_rand.Shuffle},
-		{"Source", (*p_math_rand.Source)(nil)},
-		{"Source64", (*p_math_rand.Source64)(nil)},
-		{"Uint32", p_math_rand.Uint32},
-		{"Uint64", p_math_rand.Uint64},
-		{"Zipf", (*p_math_rand.Zipf)(nil)},
-	}},
 	{path: "math/rand/v2", name: "rand", deps: "", symbols: []symbol{
 		{"ChaCha8", (*p_math_rand_v2.ChaCha8)(nil)},
 		{"ExpFloat64", p_math_rand_v2.ExpFloat64},
@@ -4881,11 +4922,602 @@ func startIdx[E any](haystack, needle []E) int {
 }
 
 func Sort[S ~[]E, E cmp.Ordered](x S) {
-	panic("slices.Sort: only compiled for common types: use it in a %%native cell")
+	n := len(x)
+	pdqsortOrdered(x, 0, n, bits.Len(uint(n)))
+}
+
+func pdqsortOrdered[E cmp.Ordered](data []E, a, b, limit int) {
+	const maxInsertion = 12
+
+	var (
+		wasBalanced	= true
+		wasPartitioned	= true
+	)
+
+	for {
+		length := b - a
+
+		if length <= maxInsertion {
+			insertionSortOrdered(data, a, b)
+			return
+		}
+
+		if limit == 0 {
+			heapSortOrdered(data, a, b)
+			return
+		}
+
+		if !wasBalanced {
+			breakPatternsOrdered(data, a, b)
+			limit--
+		}
+
+		pivot, hint := choosePivotOrdered(data, a, b)
+		if hint == decreasingHint {
+			reverseRangeOrdered(data, a, b)
+
+			pivot = (b - 1) - (pivot - a)
+			hint = increasingHint
+		}
+
+		if wasBalanced && wasPartitioned && hint == increasingHint {
+			if partialInsertionSortOrdered(data, a, b) {
+				return
+			}
+		}
+
+		if a > 0 && !cmp.Less(data[a-1], data[pivot]) {
+			mid := partitionEqualOrdered(data, a, b, pivot)
+			a = mid
+			continue
+		}
+
+		mid, alreadyPartitioned := partitionOrdered(data, a, b, pivot)
+		wasPartitioned = alreadyPartitioned
+
+		leftLen, rightLen := mid-a, b-mid
+		balanceThreshold := length / 8
+		if leftLen < rightLen {
+			wasBalanced = leftLen >= balanceThreshold
+			pdqsortOrdered(data, a, mid, limit)
+			a = mid + 1
+		} else {
+			wasBalanced = rightLen >= balanceThreshold
+			pdqsortOrdered(data, mid+1, b, limit)
+			b = mid
+		}
+	}
+}
+
+func insertionSortOrdered[E cmp.Ordered](data []E, a, b int) {
+	for i := a + 1; i < b; i++ {
+		for j := i; j > a && cmp.Less(data[j], data[j-1]); j-- {
+			data[j], data[j-1] = data[j-1], data[j]
+		}
+	}
+}
+
+func heapSortOrdered[E cmp.Ordered](data []E, a, b int) {
+	first := a
+	lo := 0
+	hi := b - a
+
+	for i := (hi - 1) / 2; i >= 0; i-- {
+		siftDownOrdered(data, i, hi, first)
+	}
+
+	for i := hi - 1; i >= 0; i-- {
+		data[first], data[first+i] = data[first+i], data[first]
+		siftDownOrdered(data, lo, i, first)
+	}
+}
+
+func breakPatternsOrdered[E cmp.Ordered](data []E, a, b int) {
+	length := b - a
+	if length >= 8 {
+		random := xorshift(length)
+		modulus := nextPowerOfTwo(length)
+
+		for idx := a + (length/4)*2 - 1; idx <= a+(length/4)*2+1; idx++ {
+			other := int(uint(random.Next()) & (modulus - 1))
+			if other >= length {
+				other -= length
+			}
+			data[idx], data[a+other] = data[a+other], data[idx]
+		}
+	}
+}
+
+func choosePivotOrdered[E cmp.Ordered](data []E, a, b int) (pivot int, hint sortedHint) {
+	const (
+		shortestNinther	= 50
+		maxSwaps	= 4 * 3
+	)
+
+	l := b - a
+
+	var (
+		swaps	int
+		i	= a + l/4*1
+		j	= a + l/4*2
+		k	= a + l/4*3
+	)
+
+	if l >= 8 {
+		if l >= shortestNinther {
+
+			i = medianAdjacentOrdered(data, i, &swaps)
+			j = medianAdjacentOrdered(data, j, &swaps)
+			k = medianAdjacentOrdered(data, k, &swaps)
+		}
+
+		j = medianOrdered(data, i, j, k, &swaps)
+	}
+
+	switch swaps {
+	case 0:
+		return j, increasingHint
+	case maxSwaps:
+		return j, decreasingHint
+	default:
+		return j, unknownHint
+	}
+}
+
+const (
+	unknownHint	sortedHint	= iota
+	increasingHint
+	decreasingHint
+)
+
+func reverseRangeOrdered[E cmp.Ordered](data []E, a, b int) {
+	i := a
+	j := b - 1
+	for i < j {
+		data[i], data[j] = data[j], data[i]
+		i++
+		j--
+	}
+}
+
+func partialInsertionSortOrdered[E cmp.Ordered](data []E, a, b int) bool {
+	const (
+		maxSteps		= 5
+		shortestShifting	= 50
+	)
+	i := a + 1
+	for j := 0; j < maxSteps; j++ {
+		for i < b && !cmp.Less(data[i], data[i-1]) {
+			i++
+		}
+
+		if i == b {
+			return true
+		}
+
+		if b-a < shortestShifting {
+			return false
+		}
+
+		data[i], data[i-1] = data[i-1], data[i]
+
+		if i-a >= 2 {
+			for j := i - 1; j >= 1; j-- {
+				if !cmp.Less(data[j], data[j-1]) {
+					break
+				}
+				data[j], data[j-1] = data[j-1], data[j]
+			}
+		}
+
+		if b-i >= 2 {
+			for j := i + 1; j < b; j++ {
+				if !cmp.Less(data[j], data[j-1]) {
+					break
+				}
+				data[j], data[j-1] = data[j-1], data[j]
+			}
+		}
+	}
+	return false
+}
+
+func partitionEqualOrdered[E cmp.Ordered](data []E, a, b, pivot int) (newpivot int) {
+	data[a], data[pivot] = data[pivot], data[a]
+	i, j := a+1, b-1
+
+	for {
+		for i <= j && !cmp.Less(data[a], data[i]) {
+			i++
+		}
+		for i <= j && cmp.Less(data[a], data[j]) {
+			j--
+		}
+		if i > j {
+			break
+		}
+		data[i], data[j] = data[j], data[i]
+		i++
+		j--
+	}
+	return i
+}
+
+func partitionOrdered[E cmp.Ordered](data []E, a, b, pivot int) (newpivot int, alreadyPartitioned bool) {
+	data[a], data[pivot] = data[pivot], data[a]
+	i, j := a+1, b-1
+
+	for i <= j && cmp.Less(data[i], data[a]) {
+		i++
+	}
+	for i <= j && !cmp.Less(data[j], data[a]) {
+		j--
+	}
+	if i > j {
+		data[j], data[a] = data[a], data[j]
+		return j, true
+	}
+	data[i], data[j] = data[j], data[i]
+	i++
+	j--
+
+	for {
+		for i <= j && cmp.Less(data[i], data[a]) {
+			i++
+		}
+		for i <= j && !cmp.Less(data[j], data[a]) {
+			j--
+		}
+		if i > j {
+			break
+		}
+		data[i], data[j] = data[j], data[i]
+		i++
+		j--
+	}
+	data[j], data[a] = data[a], data[j]
+	return j, false
+}
+
+func siftDownOrdered[E cmp.Ordered](data []E, lo, hi, first int) {
+	root := lo
+	for {
+		child := 2*root + 1
+		if child >= hi {
+			break
+		}
+		if child+1 < hi && cmp.Less(data[first+child], data[first+child+1]) {
+			child++
+		}
+		if !cmp.Less(data[first+root], data[first+child]) {
+			return
+		}
+		data[first+root], data[first+child] = data[first+child], data[first+root]
+		root = child
+	}
+}
+
+type xorshift uint64
+
+func (r *xorshift) Next() uint64 {
+	*r ^= *r << 13
+	*r ^= *r >> 7
+	*r ^= *r << 17
+	return uint64(*r)
+}
+
+func nextPowerOfTwo(length int) uint {
+	return 1 << bits.Len(uint(length))
+}
+
+type sortedHint int
+
+func medianAdjacentOrdered[E cmp.Ordered](data []E, a int, swaps *int) int {
+	return medianOrdered(data, a-1, a, a+1, swaps)
+}
+
+func medianOrdered[E cmp.Ordered](data []E, a, b, c int, swaps *int) int {
+	a, b = order2Ordered(data, a, b, swaps)
+	b, c = order2Ordered(data, b, c, swaps)
+	a, b = order2Ordered(data, a, b, swaps)
+	return b
+}
+
+func order2Ordered[E cmp.Ordered](data []E, a, b int, swaps *int) (int, int) {
+	if cmp.Less(data[b], data[a]) {
+		*swaps++
+		return b, a
+	}
+	return a, b
 }
 
 func SortFunc[S ~[]E, E any](x S, cmp func(a, b E) int) {
-	panic("slices.SortFunc: only compiled for common types: use it in a %%native cell")
+	n := len(x)
+	pdqsortCmpFunc(x, 0, n, bits.Len(uint(n)), cmp)
+}
+
+func pdqsortCmpFunc[E any](data []E, a, b, limit int, cmp func(a, b E) int) {
+	const maxInsertion = 12
+
+	var (
+		wasBalanced	= true
+		wasPartitioned	= true
+	)
+
+	for {
+		length := b - a
+
+		if length <= maxInsertion {
+			insertionSortCmpFunc(data, a, b, cmp)
+			return
+		}
+
+		if limit == 0 {
+			heapSortCmpFunc(data, a, b, cmp)
+			return
+		}
+
+		if !wasBalanced {
+			breakPatternsCmpFunc(data, a, b, cmp)
+			limit--
+		}
+
+		pivot, hint := choosePivotCmpFunc(data, a, b, cmp)
+		if hint == decreasingHint {
+			reverseRangeCmpFunc(data, a, b, cmp)
+
+			pivot = (b - 1) - (pivot - a)
+			hint = increasingHint
+		}
+
+		if wasBalanced && wasPartitioned && hint == increasingHint {
+			if partialInsertionSortCmpFunc(data, a, b, cmp) {
+				return
+			}
+		}
+
+		if a > 0 && !(cmp(data[a-1], data[pivot]) < 0) {
+			mid := partitionEqualCmpFunc(data, a, b, pivot, cmp)
+			a = mid
+			continue
+		}
+
+		mid, alreadyPartitioned := partitionCmpFunc(data, a, b, pivot, cmp)
+		wasPartitioned = alreadyPartitioned
+
+		leftLen, rightLen := mid-a, b-mid
+		balanceThreshold := length / 8
+		if leftLen < rightLen {
+			wasBalanced = leftLen >= balanceThreshold
+			pdqsortCmpFunc(data, a, mid, limit, cmp)
+			a = mid + 1
+		} else {
+			wasBalanced = rightLen >= balanceThreshold
+			pdqsortCmpFunc(data, mid+1, b, limit, cmp)
+			b = mid
+		}
+	}
+}
+
+func insertionSortCmpFunc[E any](data []E, a, b int, cmp func(a, b E) int) {
+	for i := a + 1; i < b; i++ {
+		for j := i; j > a && (cmp(data[j], data[j-1]) < 0); j-- {
+			data[j], data[j-1] = data[j-1], data[j]
+		}
+	}
+}
+
+func heapSortCmpFunc[E any](data []E, a, b int, cmp func(a, b E) int) {
+	first := a
+	lo := 0
+	hi := b - a
+
+	for i := (hi - 1) / 2; i >= 0; i-- {
+		siftDownCmpFunc(data, i, hi, first, cmp)
+	}
+
+	for i := hi - 1; i >= 0; i-- {
+		data[first], data[first+i] = data[first+i], data[first]
+		siftDownCmpFunc(data, lo, i, first, cmp)
+	}
+}
+
+func breakPatternsCmpFunc[E any](data []E, a, b int, cmp func(a, b E) int) {
+	length := b - a
+	if length >= 8 {
+		random := xorshift(length)
+		modulus := nextPowerOfTwo(length)
+
+		for idx := a + (length/4)*2 - 1; idx <= a+(length/4)*2+1; idx++ {
+			other := int(uint(random.Next()) & (modulus - 1))
+			if other >= length {
+				other -= length
+			}
+			data[idx], data[a+other] = data[a+other], data[idx]
+		}
+	}
+}
+
+func choosePivotCmpFunc[E any](data []E, a, b int, cmp func(a, b E) int) (pivot int, hint sortedHint) {
+	const (
+		shortestNinther	= 50
+		maxSwaps	= 4 * 3
+	)
+
+	l := b - a
+
+	var (
+		swaps	int
+		i	= a + l/4*1
+		j	= a + l/4*2
+		k	= a + l/4*3
+	)
+
+	if l >= 8 {
+		if l >= shortestNinther {
+
+			i = medianAdjacentCmpFunc(data, i, &swaps, cmp)
+			j = medianAdjacentCmpFunc(data, j, &swaps, cmp)
+			k = medianAdjacentCmpFunc(data, k, &swaps, cmp)
+		}
+
+		j = medianCmpFunc(data, i, j, k, &swaps, cmp)
+	}
+
+	switch swaps {
+	case 0:
+		return j, increasingHint
+	case maxSwaps:
+		return j, decreasingHint
+	default:
+		return j, unknownHint
+	}
+}
+
+func reverseRangeCmpFunc[E any](data []E, a, b int, cmp func(a, b E) int) {
+	i := a
+	j := b - 1
+	for i < j {
+		data[i], data[j] = data[j], data[i]
+		i++
+		j--
+	}
+}
+
+func partialInsertionSortCmpFunc[E any](data []E, a, b int, cmp func(a, b E) int) bool {
+	const (
+		maxSteps		= 5
+		shortestShifting	= 50
+	)
+	i := a + 1
+	for j := 0; j < maxSteps; j++ {
+		for i < b && !(cmp(data[i], data[i-1]) < 0) {
+			i++
+		}
+
+		if i == b {
+			return true
+		}
+
+		if b-a < shortestShifting {
+			return false
+		}
+
+		data[i], data[i-1] = data[i-1], data[i]
+
+		if i-a >= 2 {
+			for j := i - 1; j >= 1; j-- {
+				if !(cmp(data[j], data[j-1]) < 0) {
+					break
+				}
+				data[j], data[j-1] = data[j-1], data[j]
+			}
+		}
+
+		if b-i >= 2 {
+			for j := i + 1; j < b; j++ {
+				if !(cmp(data[j], data[j-1]) < 0) {
+					break
+				}
+				data[j], data[j-1] = data[j-1], data[j]
+			}
+		}
+	}
+	return false
+}
+
+func partitionEqualCmpFunc[E any](data []E, a, b, pivot int, cmp func(a, b E) int) (newpivot int) {
+	data[a], data[pivot] = data[pivot], data[a]
+	i, j := a+1, b-1
+
+	for {
+		for i <= j && !(cmp(data[a], data[i]) < 0) {
+			i++
+		}
+		for i <= j && (cmp(data[a], data[j]) < 0) {
+			j--
+		}
+		if i > j {
+			break
+		}
+		data[i], data[j] = data[j], data[i]
+		i++
+		j--
+	}
+	return i
+}
+
+func partitionCmpFunc[E any](data []E, a, b, pivot int, cmp func(a, b E) int) (newpivot int, alreadyPartitioned bool) {
+	data[a], data[pivot] = data[pivot], data[a]
+	i, j := a+1, b-1
+
+	for i <= j && (cmp(data[i], data[a]) < 0) {
+		i++
+	}
+	for i <= j && !(cmp(data[j], data[a]) < 0) {
+		j--
+	}
+	if i > j {
+		data[j], data[a] = data[a], data[j]
+		return j, true
+	}
+	data[i], data[j] = data[j], data[i]
+	i++
+	j--
+
+	for {
+		for i <= j && (cmp(data[i], data[a]) < 0) {
+			i++
+		}
+		for i <= j && !(cmp(data[j], data[a]) < 0) {
+			j--
+		}
+		if i > j {
+			break
+		}
+		data[i], data[j] = data[j], data[i]
+		i++
+		j--
+	}
+	data[j], data[a] = data[a], data[j]
+	return j, false
+}
+
+func siftDownCmpFunc[E any](data []E, lo, hi, first int, cmp func(a, b E) int) {
+	root := lo
+	for {
+		child := 2*root + 1
+		if child >= hi {
+			break
+		}
+		if child+1 < hi && (cmp(data[first+child], data[first+child+1]) < 0) {
+			child++
+		}
+		if !(cmp(data[first+root], data[first+child]) < 0) {
+			return
+		}
+		data[first+root], data[first+child] = data[first+child], data[first+root]
+		root = child
+	}
+}
+
+func medianAdjacentCmpFunc[E any](data []E, a int, swaps *int, cmp func(a, b E) int) int {
+	return medianCmpFunc(data, a-1, a, a+1, swaps, cmp)
+}
+
+func medianCmpFunc[E any](data []E, a, b, c int, swaps *int, cmp func(a, b E) int) int {
+	a, b = order2CmpFunc(data, a, b, swaps, cmp)
+	b, c = order2CmpFunc(data, b, c, swaps, cmp)
+	a, b = order2CmpFunc(data, a, b, swaps, cmp)
+	return b
+}
+
+func order2CmpFunc[E any](data []E, a, b int, swaps *int, cmp func(a, b E) int) (int, int) {
+	if cmp(data[b], data[a]) < 0 {
+		*swaps++
+		return b, a
+	}
+	return a, b
 }
 
 func SortStableFunc[S ~[]E, E any](x S, cmp func(a, b E) int) {
@@ -4913,14 +5545,6 @@ func stableCmpFunc[E any](data []E, n int, cmp func(a, b E) int) {
 			symMergeCmpFunc(data, a, m, n, cmp)
 		}
 		blockSize *= 2
-	}
-}
-
-func insertionSortCmpFunc[E any](data []E, a, b int, cmp func(a, b E) int) {
-	for i := a + 1; i < b; i++ {
-		for j := i; j > a && (cmp(data[j], data[j-1]) < 0); j-- {
-			data[j], data[j-1] = data[j-1], data[j]
-		}
 	}
 }
 
@@ -5408,29 +6032,6 @@ func (*noCopy) Unlock()	{}
 		{"SetupError", (*p_testing_quick.SetupError)(nil)},
 		{"Value", p_testing_quick.Value},
 	}},
-	{path: "text/scanner", name: "scanner", deps: "bytes io", symbols: []symbol{
-		{"Char", untyped{"untyped int", "-5"}},
-		{"Comment", untyped{"untyped int", "-8"}},
-		{"EOF", untyped{"untyped int", "-1"}},
-		{"Float", untyped{"untyped int", "-4"}},
-		{"GoTokens", untyped{"untyped int", "1012"}},
-		{"GoWhitespace", untyped{"untyped int", "4294977024"}},
-		{"Ident", untyped{"untyped int", "-2"}},
-		{"Int", untyped{"untyped int", "-3"}},
-		{"Position", (*p_text_scanner.Position)(nil)},
-		{"RawString", untyped{"untyped int", "-7"}},
-		{"ScanChars", untyped{"untyped int", "32"}},
-		{"ScanComments", untyped{"untyped int", "256"}},
-		{"ScanFloats", untyped{"untyped int", "16"}},
-		{"ScanIdents", untyped{"untyped int", "4"}},
-		{"ScanInts", untyped{"untyped int", "8"}},
-		{"ScanRawStrings", untyped{"untyped int", "128"}},
-		{"ScanStrings", untyped{"untyped int", "64"}},
-		{"Scanner", (*p_text_scanner.Scanner)(nil)},
-		{"SkipComments", untyped{"untyped int", "512"}},
-		{"String", untyped{"untyped int", "-6"}},
-		{"TokenString", p_text_scanner.TokenString},
-	}},
 	{path: "text/tabwriter", name: "tabwriter", deps: "io", symbols: []symbol{
 		{"AlignRight", p_text_tabwriter.AlignRight},
 		{"Debug", p_text_tabwriter.Debug},
@@ -5441,24 +6042,6 @@ func (*noCopy) Unlock()	{}
 		{"StripEscape", p_text_tabwriter.StripEscape},
 		{"TabIndent", p_text_tabwriter.TabIndent},
 		{"Writer", (*p_text_tabwriter.Writer)(nil)},
-	}},
-	{path: "text/template", name: "template", deps: "io io/fs iter reflect strings sync sync/atomic text/template/parse time", symbols: []symbol{
-		{"ExecError", (*p_text_template.ExecError)(nil)},
-		{"FuncMap", (*p_text_template.FuncMap)(nil)},
-		{"HTMLEscape", p_text_template.HTMLEscape},
-		{"HTMLEscapeString", p_text_template.HTMLEscapeString},
-		{"HTMLEscaper", p_text_template.HTMLEscaper},
-		{"IsTrue", p_text_template.IsTrue},
-		{"JSEscape", p_text_template.JSEscape},
-		{"JSEscapeString", p_text_template.JSEscapeString},
-		{"JSEscaper", p_text_template.JSEscaper},
-		{"Must", p_text_template.Must},
-		{"New", p_text_template.New},
-		{"ParseFS", p_text_template.ParseFS},
-		{"ParseFiles", p_text_template.ParseFiles},
-		{"ParseGlob", p_text_template.ParseGlob},
-		{"Template", (*p_text_template.Template)(nil)},
-		{"URLQueryEscaper", p_text_template.URLQueryEscaper},
 	}},
 	{path: "text/template/parse", name: "parse", deps: "strings", symbols: []symbol{
 		{"ActionNode", (*p_text_template_parse.ActionNode)(nil)},

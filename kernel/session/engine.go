@@ -33,6 +33,7 @@ type engine struct {
 	users   methodSets
 	interps []weak.Pointer[ixgo.Interp]
 	homes   map[*types.Package]*program // of generic declarations
+	sources map[string]string           // directories of packages that are interpreted
 }
 
 // layoutErr is the verdict of checkLayout, asked once.
@@ -53,7 +54,9 @@ func newEngine() (*engine, error) {
 		natives: types.NewPackage(cellPath, cellPackage),
 		users:   methodSets{},
 		homes:   map[*types.Package]*program{},
+		sources: map[string]string{},
 	}
+	base.Lookup = e.lookupSource
 	e.record = ixgo.NewTypesRecord(base, e.rctx, e.loader, nil, nested(base))
 	return e, nil
 }
@@ -63,7 +66,7 @@ func (e *engine) Import(path string) (*types.Package, error) {
 	if path == "unsafe" {
 		return types.Unsafe, nil
 	}
-	if _, ok := ixgo.LookupPackage(path); !ok {
+	if _, ok := ixgo.LookupPackage(path); !ok && e.sources[path] == "" {
 		return nil, fmt.Errorf("package %s is not built into this kernel: add it with %%get, or use a %%%%native or %%%%main cell", path)
 	}
 	e.loader.mu.Lock() // base's importer calls the inner loader, again and again for packages with source

@@ -23,7 +23,7 @@ func (p *pkg) describeGenerics(s *set, objs []types.Object) error {
 	if err != nil {
 		return err
 	}
-	x := &extractor{set: s, tp: tp, info: info, decls: declarations(files), imports: map[string]string{}}
+	x := &extractor{set: s, tp: tp, info: info, decls: declarations(files), printed: map[ast.Node]bool{}, imports: map[string]string{}}
 	own, err := x.override(p.path)
 	if err != nil {
 		return err
@@ -47,6 +47,7 @@ type extractor struct {
 	info    *types.Info
 	decls   map[string][]ast.Node // by name; methods follow their type
 	taken   []string
+	printed map[ast.Node]bool
 	body    bytes.Buffer
 	imports map[string]string // path → name
 }
@@ -70,9 +71,12 @@ func declarations(files []*ast.File) map[string][]ast.Node {
 						decls[ts.Name.Name] = []ast.Node{&ast.GenDecl{Tok: token.TYPE, Specs: []ast.Spec{ts}}}
 					}
 				}
-				if d.Tok == token.CONST && d.Lparen == token.NoPos {
-					vs := d.Specs[0].(*ast.ValueSpec)
-					decls[vs.Names[0].Name] = []ast.Node{d}
+				if d.Tok == token.CONST {
+					for _, spec := range d.Specs {
+						for _, id := range spec.(*ast.ValueSpec).Names {
+							decls[id.Name] = []ast.Node{d} // iota needs the whole group
+						}
+					}
 				}
 			}
 		}
@@ -125,8 +129,11 @@ func (x *extractor) take(name string) bool {
 		}
 		x.taken = append(x.taken, n)
 		for _, d := range x.decls[n] {
-			x.qualify(d)
-			x.print(d)
+			if !x.printed[d] {
+				x.printed[d] = true
+				x.qualify(d)
+				x.print(d)
+			}
 		}
 	}
 	return true
@@ -226,10 +233,9 @@ func (x *extractor) override(pkgPath string) (map[string]bool, error) {
 		at := strings.Trim(spec.Path.Value, `"`)
 		x.imports[at] = path.Base(at)
 	}
-	for name, nodes := range declarations([]*ast.File{f}) {
+	for name := range declarations([]*ast.File{f}) {
 		names[name] = true
 		x.taken = append(x.taken, name)
-		_ = nodes
 	}
 	for _, d := range f.Decls {
 		if gd, ok := d.(*ast.GenDecl); ok && gd.Tok == token.IMPORT {

@@ -17,7 +17,9 @@ type group struct {
 // standard lists the packages of the standard library that cells have. Left out are those that only make sense at link time
 // (plugin, unsafe's own kind, time/tzdata), that differ between systems (syscall), that act when imported (expvar,
 // net/http/pprof) and that need the compiler (embed is kept for its FS type).
-const standard = `archive/tar archive/zip bufio bytes cmp compress/bzip2 compress/flate compress/gzip compress/lzw compress/zlib
+//
+// Of packages of one name the first is the automatic import: math/rand stands before crypto/rand.
+const standard = `math/rand text/template text/scanner archive/tar archive/zip bufio bytes cmp compress/bzip2 compress/flate compress/gzip compress/lzw compress/zlib
 container/heap container/list container/ring context crypto crypto/aes crypto/cipher crypto/ecdh crypto/ecdsa crypto/ed25519
 crypto/elliptic crypto/hkdf crypto/hmac crypto/md5 crypto/pbkdf2 crypto/rand crypto/rsa crypto/sha1 crypto/sha256 crypto/sha3
 crypto/sha512 crypto/subtle crypto/tls crypto/x509 crypto/x509/pkix database/sql database/sql/driver debug/buildinfo embed
@@ -25,11 +27,11 @@ encoding encoding/ascii85 encoding/asn1 encoding/base32 encoding/base64 encoding
 encoding/json encoding/pem encoding/xml errors flag fmt go/ast go/build go/constant go/doc go/format go/importer go/parser
 go/printer go/scanner go/token go/types hash hash/adler32 hash/crc32 hash/crc64 hash/fnv hash/maphash html html/template image
 image/color image/color/palette image/draw image/gif image/jpeg image/png index/suffixarray io io/fs iter log log/slog maps math
-math/big math/bits math/cmplx math/rand math/rand/v2 mime mime/multipart mime/quotedprintable net net/http net/http/cookiejar
+math/big math/bits math/cmplx math/rand/v2 mime mime/multipart mime/quotedprintable net net/http net/http/cookiejar
 net/http/httptest net/http/httptrace net/http/httputil net/mail net/netip net/rpc net/smtp net/textproto net/url os os/exec
 os/signal os/user path path/filepath reflect regexp regexp/syntax runtime runtime/debug runtime/metrics runtime/pprof
-runtime/trace slices sort strconv strings sync sync/atomic testing testing/fstest testing/iotest testing/quick text/scanner
-text/tabwriter text/template text/template/parse time unicode unicode/utf16 unicode/utf8`
+runtime/trace slices sort strconv strings sync sync/atomic testing testing/fstest testing/iotest testing/quick text/tabwriter
+text/template/parse time unicode unicode/utf16 unicode/utf8`
 
 const arrowPath = "github.com/apache/arrow/go/v17/arrow"
 
@@ -43,14 +45,9 @@ const gonbPath = "github.com/janpfeifer/gonb/gonbui"
 
 const gonb = `. comms dom plotly protocol widgets`
 
-// packageGroups lists what is registered, file by file.
+// packageGroups lists what is registered, file by file, in the order in which names are taken for automatic imports.
 func packageGroups() ([]group, error) {
-	groups := []group{
-		{"std", strings.Fields(standard)},
-		{"arrow", under(arrowPath, arrow)},
-		{"echarts", under(echartsPath, echarts)},
-		{"gonb", under(gonbPath, gonb)},
-	}
+	var groups []group
 	for _, room := range []string{"lib", "simd", "datasets"} {
 		paths, err := ownPackages(room)
 		if err != nil {
@@ -58,6 +55,12 @@ func packageGroups() ([]group, error) {
 		}
 		groups = append(groups, group{room, paths})
 	}
+	groups = append(groups,
+		group{"echarts", under(echartsPath, echarts)},
+		group{"std", strings.Fields(standard)},
+		group{"arrow", under(arrowPath, arrow)},
+		group{"gonb", under(gonbPath, gonb)},
+	)
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.paths) == 0 }), nil
 }
 
