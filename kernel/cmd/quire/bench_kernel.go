@@ -8,7 +8,6 @@ import (
 	"quire/kernel/kerneltest"
 )
 
-
 type benchKernelCmd struct {
 	Python string `default:"/usr/bin/python3" help:"Python that has ipykernel."`
 }
