@@ -203,11 +203,7 @@ func (t *Tools) start(c *session.Cell, file string, o *opened) (err error) {
 		}
 	}()
 	var failed error
-	o.run(func(values ...any) {
-		for _, v := range values {
-			c.Show(v)
-		}
-	}, func(name string, p any) {
+	o.run(c.SetValue, func(name string, p any) {
 		failed = errors.Join(failed, c.Session().Define(name, known(reflect.ValueOf(p))))
 	})
 	return failed

@@ -2,7 +2,6 @@ package native_test
 
 import (
 	"context"
-	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -50,7 +49,7 @@ total`)
 	if r.Stdout != "sum 43 2\n" {
 		t.Errorf("native cell printed %q", r.Stdout)
 	}
-	if got := fmt.Sprint(r.Displays[0].Data["text/plain"]); got != "32" {
+	if got := r.Plain(); got != "32" {
 		t.Errorf("native cell shows %q, want 32", got)
 	}
 	for expr, want := range map[string]string{
