@@ -66,6 +66,7 @@ type frame struct {
 	panics unsafe.Pointer
 	block  *ssa.BasicBlock
 	stack  []any
+	ipc    int // -1 when the function has returned
 }
 
 // visitor mirrors ixgo.visitor, which compiles SSA functions.
@@ -216,12 +217,13 @@ func newFrame(i *ixgo.Interp) *ixgo.Frame {
 // stackOf is the stack below root of a panic that has just been recovered.
 func stackOf(root *ixgo.Frame) []byte {
 	fr := root
-	for {
-		callee := (*frame)(unsafe.Pointer(fr)).callee
-		if callee == nil {
+	for { // frames are reused: a callee counts while it says that fr called it, and has not returned
+		next := (*frame)(unsafe.Pointer(fr)).callee
+		callee := (*frame)(unsafe.Pointer(next))
+		if next == nil || callee.caller != fr || callee.ipc == -1 {
 			return frameStack(fr)
 		}
-		fr = callee
+		fr = next
 	}
 }
 
