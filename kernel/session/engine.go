@@ -27,7 +27,8 @@ type engine struct {
 	record  *ixgo.TypesRecord
 	natives *types.Package // where types of native cells live
 
-	homes map[*types.Package]*program // of generic declarations
+	homes   map[*types.Package]*program // of generic declarations
+	sources map[string]string           // directories of packages that are interpreted
 }
 
 // layoutErr is the verdict of checkLayout, asked once.
@@ -47,7 +48,9 @@ func newEngine() (*engine, error) {
 		loader:  &loader{inner: base.Loader, users: map[types.Type]reflect.Type{}, back: map[reflect.Type]types.Type{}},
 		natives: types.NewPackage(cellPath, cellPackage),
 		homes:   map[*types.Package]*program{},
+		sources: map[string]string{},
 	}
+	base.Lookup = e.lookupSource
 	e.record = ixgo.NewTypesRecord(base, e.rctx, e.loader, nil, nested(base))
 	return e, nil
 }
@@ -57,7 +60,7 @@ func (e *engine) Import(path string) (*types.Package, error) {
 	if path == "unsafe" {
 		return types.Unsafe, nil
 	}
-	if _, ok := ixgo.LookupPackage(path); !ok {
+	if _, ok := ixgo.LookupPackage(path); !ok && e.sources[path] == "" {
 		return nil, fmt.Errorf("package %s is not built into this kernel: add it with %%get, or use a %%%%native or %%%%main cell", path)
 	}
 	e.loader.mu.Lock() // base's importer calls the inner loader, again and again for packages with source

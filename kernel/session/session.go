@@ -109,7 +109,7 @@ func New(cfg Config) (*Session, error) {
 	s := &Session{cfg: cfg, names: map[string]*name{}, magics: map[string]*Magic{}, docs: complete.NewDocs(cfg.Source)}
 	for i := range cfg.Magics {
 		m := &cfg.Magics[i]
-		if m.Name == "" || m.Line == nil && m.Body == nil {
+		if m.Line == nil && m.Body == nil {
 			return nil, fmt.Errorf("session: magic %q has neither a Line nor a Body form", m.Name)
 		}
 		if s.magics[m.Name] != nil {
