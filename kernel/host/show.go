@@ -89,6 +89,14 @@ func (s *sink) Cell() string {
 	return ""
 }
 
+// Run names the run of the cell that Cell names, so that a chart knows a second run from a second chart.
+func (s *sink) Run() string {
+	if c := s.cell(""); c != nil {
+		return c.ID()
+	}
+	return ""
+}
+
 // cellName is the same for every run of the same code.
 func cellName(code string) string { return strconv.FormatUint(xxh3.HashString(code), 36) }
 

@@ -27,9 +27,12 @@ var carrier struct {
 }
 
 // carry reports whether the chart shown now takes the library along: the first one does, and so does the first one when the cell
-// that the library stands in is run again, because that run replaces its output.
+// that the library stands in is run again, because that run replaces its output. A terminal needs none.
 func carry() bool {
 	s := sink()
+	if _, ok := s.(*terminal); ok {
+		return false
+	}
 	cell, run := s.Cell(), ""
 	if r, ok := s.(interface{ Run() string }); ok {
 		run = r.Run()

@@ -39,7 +39,7 @@ func (p *Plot) Append(series string, x, y float64) {
 	}
 	first := !p.live.begun
 	p.live.begun = true
-	shown := p.live.id != ""
+	shown := p.identify()
 	schedule := shown && !p.live.pending && !p.live.done
 	p.live.pending = p.live.pending || schedule
 	p.mu.Unlock()
@@ -54,20 +54,29 @@ func (p *Plot) Append(series string, x, y float64) {
 	}
 }
 
+// identify gives the plot's output its id and reports whether it had one; the caller holds mu.
+func (p *Plot) identify() (had bool) {
+	if had = p.live.id != ""; !had {
+		p.live.id, p.live.sending = newID(), make(chan struct{}, 1)
+	}
+	return had
+}
+
 // display shows the plot as an output that Append can update. The library goes before it, not with it: an update would remove it.
 func (p *Plot) display() error {
 	p.mu.Lock()
-	if p.live.id == "" {
-		p.live.id, p.live.sending = newID(), make(chan struct{}, 1)
-	}
-	growing := p.live.begun && !p.live.done || len(p.series) == 0 && p.matrix == nil
+	p.identify()
+	_, textOnly := sink().(*terminal)
+	id, growing := p.live.id, textOnly || p.live.begun && !p.live.done || len(p.series) == 0 && p.matrix == nil
 	p.mu.Unlock()
 	if carry() {
 		if err := sink().Display("", map[string]any{"text/html": LibraryHTML()}); err != nil {
 			return err
 		}
 	}
-	return p.send(sink().Display, growing)
+	p.live.sending <- struct{}{}
+	defer func() { <-p.live.sending }()
+	return sink().Display(id, p.drawing(growing).bundle(false))
 }
 
 // flush sends the present state unless the plot has ended.
@@ -77,21 +86,20 @@ func (p *Plot) flush() {
 	done := p.live.done
 	p.mu.Unlock()
 	if !done {
-		p.send(sink().Update, true)
+		p.send(true)
 	}
 }
 
-// send shows the plot's state; sends do not overtake each other.
-func (p *Plot) send(show func(string, map[string]any) error, live bool) error {
+// send updates the output; sends do not overtake each other, and none follows that of Done.
+func (p *Plot) send(live bool) {
 	p.live.sending <- struct{}{}
 	defer func() { <-p.live.sending }()
 	p.mu.Lock()
-	id, done := p.live.id, p.live.done
+	id, late := p.live.id, live && p.live.done
 	p.mu.Unlock()
-	if live && done {
-		return nil
+	if !late {
+		sink().Update(id, p.drawing(live).bundle(false))
 	}
-	return show(id, p.drawing(live).bundle(false))
 }
 
 // Done ends a live plot: what is shown becomes a still chart with its picture, as every other. Points appended later are kept
@@ -103,7 +111,7 @@ func (p *Plot) Done() {
 	p.mu.Unlock()
 	if started {
 		end(p)
-		p.send(sink().Update, false)
+		p.send(false)
 	}
 }
 

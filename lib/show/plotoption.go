@@ -10,6 +10,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // Points that a chart on screen and its picture are drawn from; a picture is about as wide as it has points.
@@ -187,6 +189,10 @@ func thin(x, y []float64) (keptX, keptY []float64) {
 func (p *Plot) bars(o object) {
 	x := axis("category", p.xLabel, true)
 	x["data"] = p.names
+	if n := len(p.names); p.kind == "bar" && n <= 30 && 8*utf8.RuneCountInString(strings.Join(p.names, "")) > p.width {
+		x["axisLabel"] = object{"interval": 0, "rotate": 25, "width": 110, "overflow": "truncate"}
+		o["grid"].(object)["left"], o["grid"].(object)["bottom"] = 84, 36
+	}
 	y := axis(scale(p.logY, false), p.yLabel, false)
 	y["scale"] = p.logY
 	o["xAxis"], o["yAxis"] = x, y

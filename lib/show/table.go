@@ -213,7 +213,7 @@ func (g *grid) html() string {
 	for _, c := range g.columns {
 		class := ""
 		if c.number {
-			class = ` class="n"`
+			class = ` class="quire-n"`
 		}
 		fmt.Fprintf(&b, `<th%s>%s<br><small>%s</small></th>`, class, html.EscapeString(shorten(c.name, maxCell)), html.EscapeString(c.head()))
 	}
@@ -237,9 +237,9 @@ func (g *grid) rowHTML(b *strings.Builder, i int) {
 	for j, c := range g.cells[i] {
 		switch {
 		case c.null:
-			b.WriteString(`<td class="null">∅</td>`)
+			b.WriteString(`<td class="quire-null">∅</td>`)
 		case g.columns[j].number:
-			fmt.Fprintf(b, `<td class="n">%s</td>`, html.EscapeString(c.text))
+			fmt.Fprintf(b, `<td class="quire-n">%s</td>`, html.EscapeString(c.text))
 		default:
 			fmt.Fprintf(b, `<td dir="auto">%s</td>`, html.EscapeString(shorten(c.text, maxCell)))
 		}

@@ -12,10 +12,10 @@ function (id, t) {
 		var heads = root.querySelectorAll("thead th"), pages = Math.ceil(rows.length / size);
 		function cell(row, value, j) {
 			var td = document.createElement(j ? "td" : "th");
-			if (value === null) { td.className = "null"; td.textContent = "∅"; }
+			if (value === null) { td.className = "quire-null"; td.textContent = "∅"; }
 			else {
 				td.textContent = value;
-				if (j && t.numbers[j - 1]) td.className = "n"; else if (j) { td.dir = "auto"; td.title = value; }
+				if (j && t.numbers[j - 1]) td.className = "quire-n"; else if (j) { td.dir = "auto"; td.title = value; }
 			}
 			row.appendChild(td);
 		}

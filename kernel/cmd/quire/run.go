@@ -42,7 +42,7 @@ func (c runCmd) Run(ctx context.Context) error {
 	nb.Metadata["kernelspec"] = map[string]any{"name": "quire", "display_name": "Go (Quire)", "language": "go"}
 	failed := nb.Execute(ctx, startSession, notebook.Options{Timeout: c.Timeout, AllowErrors: c.AllowErrors, Progress: os.Stdout})
 	err = errors.Join(c.write(c.Output, nb.Write), c.write(c.HTML, func(w io.Writer) error {
-		return notebook.DefaultReport(strings.TrimSuffix(filepath.Base(c.Notebook), ".ipynb")).Write(w, nb)
+		return reportOf(strings.TrimSuffix(filepath.Base(c.Notebook), ".ipynb"), nb).WriteHTML(w)
 	}))
 	if cell, ok := errors.AsType[*notebook.CellError](failed); ok {
 		fmt.Fprintln(os.Stderr, cell.Trace())
