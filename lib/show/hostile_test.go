@@ -57,6 +57,7 @@ func hostileValues() []named {
 }
 
 func TestHostileStrings(t *testing.T) {
+	record(t)
 	r := Report{Title: hostile[1]}
 	for _, s := range hostile {
 		source := s[:min(len(s), 1000)]
@@ -115,6 +116,7 @@ func wellFormedXML(t *testing.T, name, doc string) {
 }
 
 func TestEveryGoEchartsTypeIsStatic(t *testing.T) {
+	record(t)
 	for _, v := range goEcharts() {
 		b := v.value.MIMEBundle()
 		svg, _ := b["image/svg+xml"].(string)

@@ -1,6 +1,8 @@
 package show
 
 import (
+	"encoding/base64"
+	"image/png"
 	"iter"
 	"maps"
 	"math"
@@ -67,6 +69,7 @@ func TestPlotErrors(t *testing.T) {
 
 // TestEmptyPlots shows what has no points.
 func TestEmptyPlots(t *testing.T) {
+	record(t)
 	nan := math.NaN()
 	for i, p := range []*Plot{Line(), Line([]float64{}), Line([]float64{nan, math.Inf(1)}), Scatter([]float64{}), Bar([]string{}), Hist([]float64{}, 0),
 		Hist([]float64{2, 2}, 0), Heatmap([][]float64{}), Heatmap([][]float64{{}}), Heatmap([][]float64{{nan}}), Box(), Box([]float64{}), Parallel(),
@@ -106,6 +109,18 @@ func TestLTTB(t *testing.T) {
 
 func (p points) json() string { text, _ := p.MarshalJSON(); return string(text) }
 
+// TestPNG decodes the picture that a printed notebook has.
+func TestPNG(t *testing.T) {
+	if converter() == "" {
+		t.Skip("no rsvg-convert on PATH")
+	}
+	encoded, _ := Line([]int{1, 2, 3}).Size(300, 200).MIMEBundle()["image/png"].(string)
+	img, err := png.Decode(base64.NewDecoder(base64.StdEncoding, strings.NewReader(encoded)))
+	if err != nil || img.Bounds().Dx() != 600 || img.Bounds().Dy() != 400 {
+		t.Errorf("the PNG of a plot of 300 by 200, at twice its size: %v, %v", img, err)
+	}
+}
+
 func TestBoxOf(t *testing.T) {
 	box, far := boxOf([]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 100, math.NaN()})
 	if !slices.Equal(box, []float64{1, 3.25, 5.5, 7.75, 9}) || !slices.Equal(far, []float64{100}) {
@@ -126,7 +141,9 @@ func TestHistogramCountsAll(t *testing.T) {
 
 // BenchmarkChart has the bar: the picture of a line of 1,000 points in 60 ms, once the library is loaded; the bundle has the PNG too.
 func BenchmarkChart(b *testing.B) {
+	found := converter
 	record(b)
+	converter = found // the bundle is measured with its PNG
 	y := make([]float64, 1000)
 	for i := range y {
 		y[i] = math.Sin(float64(i) / 50)

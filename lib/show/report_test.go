@@ -38,6 +38,7 @@ func gallery() Report {
 }
 
 func TestReportInBrowser(t *testing.T) {
+	record(t)
 	var page bytes.Buffer
 	if err := gallery().WriteHTML(&page); err != nil {
 		t.Fatal(err)

@@ -71,11 +71,12 @@ func (r *recorder) sent() []Comm {
 	return append([]Comm(nil), r.comms...)
 }
 
-// record installs a recorder for the test.
+// record installs a recorder for the test, which sees no PNG.
 func record(t testing.TB) *recorder {
 	r := &recorder{cell: t.Name()}
-	previous := Install(r)
-	t.Cleanup(func() { Install(previous) })
+	previous, found := Install(r), converter
+	converter = func() string { return "" }
+	t.Cleanup(func() { Install(previous); converter = found })
 	return r
 }
 
