@@ -20,7 +20,7 @@ import (
 )
 
 // Timeout bounds every single step. It is generous: tests share slow machines.
-const Timeout = 60 * time.Second
+const Timeout = 30 * time.Second
 
 // Browser is a running Chromium. Goroutines may share it.
 type Browser struct {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"image"
+
+	"github.com/apache/arrow/go/v17/arrow"
 )
 
 // Bundler is a value that shows itself: media types to content, JSON values for application/json types and strings for all
@@ -25,6 +28,12 @@ func Bundle(v any) (bundle map[string]any, ok bool) {
 		return nil, false
 	case Bundler:
 		bundle = v.MIMEBundle()
+	case echart:
+		bundle = Chart(v).MIMEBundle()
+	case image.Image:
+		bundle = Image(v).MIMEBundle()
+	case arrow.Record:
+		bundle = Table(v).MIMEBundle()
 	}
 	return bundle, bundle != nil
 }
