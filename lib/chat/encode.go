@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"quire/lib/show"
 	"quire/lib/token"
 )
 
@@ -206,13 +207,13 @@ func (e *Encoded) Pieces() []string {
 	return out
 }
 
-// View is what a token-coloured view shows: ids, pieces, and 1 for the tokens that the model learns to write, else 0.
-func (e *Encoded) View() (ids []uint32, pieces []string, values []float64) {
-	values = make([]float64, len(e.Mask))
+// MIMEBundle shows the tokens in colour: strong are those that the model learns to write.
+func (e *Encoded) MIMEBundle() map[string]any {
+	values := make([]float64, len(e.Mask))
 	for i, m := range e.Mask {
 		if m {
 			values[i] = 1
 		}
 	}
-	return e.IDs, e.Pieces(), values
+	return show.Tokens(e.IDs, e.Pieces(), values).MIMEBundle()
 }

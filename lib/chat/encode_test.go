@@ -71,8 +71,12 @@ func TestEncodeInternLM2(t *testing.T) {
 	if got := c.StopIDs(); !slices.Equal(got, []uint32{2, 92542}) {
 		t.Errorf("stop ids %v", got)
 	}
-	if _, pieces, values := e.View(); strings.Join(pieces, "") != e.Text || values[15] != 0 || values[16] != 1 {
-		t.Errorf("view: %q %v", pieces, values)
+	if got := strings.Join(e.Pieces(), ""); got != e.Text {
+		t.Errorf("pieces make %q", got)
+	}
+	page, _ := e.MIMEBundle()["text/html"].(string)
+	if !strings.Contains(page, `title="92543  &#34;`) || !strings.Contains(page, "你好") {
+		t.Errorf("token view lacks ids or texts: %.300s", page)
 	}
 }
 
