@@ -11,7 +11,8 @@
 //	internlm2.go   InternLM2's format in Go: the bytes of templates/internlm2.jinja, faster
 //	mask.go        what the model writes, where a template does not mark it
 //	encode.go      Chat: ids, mask, stop ids
-//	toolparse.go   the tool calls of each format out of streamed text; repair.go JSON that a small model broke
+//	load.go        templates and special tokens of model folders
+//	toolparse.go   reasoning and calls out of streamed text; calls.go the formats; repair.go JSON that a small model broke
 //	jinja/         the template language     taint/  text with origins     convert/  other formats of records
 //
 // Invariant: a control token enters the ids only where the template wrote it. The same characters inside a message, a tool

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -128,7 +129,7 @@ func (p *Parser) step(out *[]Event, end bool) bool {
 		p.buf = strings.TrimLeft(p.buf, "\n")
 		return p.become(inReasoning, p.buf != "")
 	case inReasoning:
-		return p.scan([]string{"\n</think>", "</think>"}, end, func(text string) {
+		return p.scan(thinkEnds, end, func(text string) {
 			emit(out, Event{Reasoning: text})
 		}, func(string) { p.state = afterGap })
 	case inText:
@@ -151,6 +152,9 @@ func emit(out *[]Event, e Event) {
 		*out = append(*out, e)
 	}
 }
+
+// thinkEnds close the reasoning; the line feed before the mark belongs to it.
+var thinkEnds = []string{"\n</think>", "</think>"}
 
 // start decides, at the first byte that is no white space, whether the answer begins with reasoning or with a bare call.
 func (p *Parser) start(end bool) bool {
@@ -183,19 +187,10 @@ func (p *Parser) scan(marks []string, end bool, give func(string), found func(ma
 	}
 	give(p.buf[:at])
 	p.buf = p.buf[at+len(mark):]
-	if p.isStop(mark, marks) {
+	if !slices.Contains(marks, mark) { // a stop string
 		p.state = finished
 	} else {
 		found(mark)
-	}
-	return true
-}
-
-func (p *Parser) isStop(mark string, marks []string) bool {
-	for _, m := range marks {
-		if m == mark {
-			return false
-		}
 	}
 	return true
 }
@@ -230,7 +225,7 @@ func (p *Parser) pending(marks []string) int {
 
 // region waits for the end of the calls: the closing mark, a further opening one, a stop string, or the end of the answer.
 func (p *Parser) region(out *[]Event, end bool) bool {
-	marks := append(append([]string{}, p.syntax.closes...), p.syntax.opens...)
+	marks := slices.Concat(p.syntax.closes, p.syntax.opens)
 	if p.open == "<｜tool▁calls▁begin｜>" { // its opening mark for single calls belongs inside
 		marks = []string{"<｜tool▁calls▁end｜>", "<｜tool▁calls▁begin｜>"}
 	}
@@ -248,7 +243,7 @@ func (p *Parser) region(out *[]Event, end bool) bool {
 	for i := range calls {
 		emit(out, Event{Call: &calls[i]})
 	}
-	closed := at >= 0 && len(p.syntax.closes) > 0 && mark == p.syntax.closes[0]
+	closed := at >= 0 && slices.Contains(p.syntax.closes, mark)
 	if len(calls) == 0 {
 		text := p.open + body
 		if closed {
@@ -257,7 +252,7 @@ func (p *Parser) region(out *[]Event, end bool) bool {
 		emit(out, Event{Content: text})
 	}
 	switch {
-	case at < 0 || !closed && p.isStop(mark, marks):
+	case at < 0 || !slices.Contains(marks, mark):
 		p.state = finished
 	case !closed:
 		p.open = mark
