@@ -19,7 +19,7 @@
 // description, a role or a name are encoded as text.
 // Invariant: the mask is true for exactly the tokens that the model has to write: the assistant's text, its calls, and the token
 // that ends its turn. Tokens never straddle the border between prompt and answer.
-// Invariant: a Parser fed in pieces gives what it gives for the whole, loses no text, and never fails.
+// Invariant: a Parser fed in pieces gives what it gives for the whole, and never fails.
 // Invariant: Template and Chat are immutable and may be shared by goroutines; a Parser belongs to one.
 //
 // Deliberately absent: downloading templates, truncating conversations to a context length, pictures and sound in the built-in

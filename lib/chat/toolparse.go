@@ -3,7 +3,6 @@ package chat
 import (
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // CallFormat is how a family of models writes its tool calls.
@@ -52,7 +51,8 @@ type Event struct {
 	Call      *ToolCall
 }
 
-// Parser takes apart the text of one answer while it streams in. What it cannot read as a call comes out as content.
+// Parser takes apart the text of one answer while it streams in. What stands between the
+// marks of a call and cannot be read as one comes out as content, marks and all; only junk beside a call is dropped.
 type Parser struct {
 	syntax syntax
 	stops  []string
@@ -78,7 +78,7 @@ const (
 // the answer begins with reasoning.
 func (t *Template) Parser(prompt string) *Parser {
 	p := &Parser{syntax: syntaxes[t.Calls], stops: t.Stops, bare: t.Calls == Llama3Calls}
-	if strings.HasSuffix(strings.TrimRightFunc(prompt, unicode.IsSpace), "<think>") {
+	if strings.HasSuffix(strings.TrimRight(prompt, blanks), "<think>") {
 		p.state = afterThink
 	}
 	return p
@@ -123,7 +123,7 @@ func (p *Parser) step(out *[]Event, end bool) bool {
 	case atStart:
 		return p.start(end)
 	case afterGap:
-		p.buf = strings.TrimLeftFunc(p.buf, unicode.IsSpace)
+		p.buf = strings.TrimLeft(p.buf, blanks)
 		return p.become(inText, p.buf != "")
 	case afterThink:
 		p.buf = strings.TrimLeft(p.buf, "\n")
@@ -153,13 +153,16 @@ func emit(out *[]Event, e Event) {
 	}
 }
 
+// blanks are single bytes, so that a piece of text never ends inside one.
+const blanks = " \t\r\n"
+
 // thinkEnds close the reasoning; the line feed before the mark belongs to it.
 var thinkEnds = []string{"\n</think>", "</think>"}
 
 // start decides, at the first byte that is no white space, whether the answer begins with reasoning or with a bare call.
 func (p *Parser) start(end bool) bool {
 	const think = "<think>"
-	rest := strings.TrimLeftFunc(p.buf, unicode.IsSpace)
+	rest := strings.TrimLeft(p.buf, blanks)
 	switch {
 	case strings.HasPrefix(rest, think):
 		p.buf, p.state = rest[len(think):], afterThink
