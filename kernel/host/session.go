@@ -9,13 +9,17 @@ import (
 	"quire/kernel/magic"
 	"quire/kernel/native"
 	"quire/kernel/session"
+	"quire/lib/show"
 )
 
 // Session is a session with everything that this binary offers to cells.
 type Session struct {
 	*session.Session
 	tools *native.Tools
+	lost  *magic.Lost
 }
+
+var _ link.Recoverer = (*Session)(nil)
 
 // register hands every package to the interpreter, once a process.
 var register = sync.OnceFunc(func() {
@@ -44,16 +48,26 @@ var Auto = sync.OnceValue(func() map[string]string {
 func NewSession() (*Session, error) {
 	register()
 	auto := Auto()
-	s := &Session{tools: native.New(auto)}
-	lost := &magic.Lost{}
+	s := &Session{tools: native.New(auto), lost: &magic.Lost{}}
 	inner, err := session.New(session.Config{
 		Auto:   auto,
 		Source: Source,
-		Magics: append(magic.All(lost), s.tools.Magics()...),
-		Comm:   func(c link.Comm, out link.Events) { s.tools.Comm(c, out) },
+		Magics: append(magic.All(s.lost), s.tools.Magics()...),
+		Show:   []func(any) (map[string]any, bool){show.Bundle},
+		Comm:   s.comm,
 	})
+	show.Install(&sink{})
 	s.Session = inner
 	return s, err
+}
+
+// Recover keeps what the session process before this one had run, for %recover.
+func (s *Session) Recover(r link.Recover) {
+	cells := make([]string, len(r.Cells))
+	for i, c := range r.Cells {
+		cells[i] = c.Code
+	}
+	s.lost.Set(r.Cause, cells)
 }
 
 // Close ends the session and removes what it wrote.

@@ -116,18 +116,20 @@ func Bench(w io.Writer, kernel, peer Peer, n Rounds) error {
 	for i, p := range both {
 		f := &got[i]
 		f.spawn, f.firstCell, f.cell, f.lines = median(f.spawns), median(f.firsts), median(f.cells), median(f.lineTimes)
-		if f.complete, f.inspect, err = asks(live[i], p, n.Asks); err != nil {
-			return err
-		}
-		if err := f.loops(live[i], p, n); err != nil {
-			return err
-		}
-		if err := f.natives(live[i], p, n.Natives); err != nil {
-			return err
-		}
+		f.complete, f.inspect, err = asks(live[i], p, n.Asks)
+		report(w, err)
+		report(w, f.loops(live[i], p, n))
+		report(w, f.natives(live[i], p, n.Natives))
 	}
 	table(w, got[0], got[1])
 	return nil
+}
+
+// report writes why a figure is missing; its row then says so too.
+func report(w io.Writer, err error) {
+	if err != nil {
+		fmt.Fprintln(w, err)
+	}
 }
 
 // spawnOnce measures the time from the start of a process to its kernel_info_reply, and the first cell after it.
@@ -284,11 +286,17 @@ func resident(pid int) int64 {
 	return total
 }
 
-func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", d.Seconds()*1000) }
+func ms(d time.Duration) string {
+	if d == 0 {
+		return "failed"
+	}
+	return fmt.Sprintf("%.2f ms", d.Seconds()*1000)
+}
 
 // table writes the figures with the bar of each.
 func table(w io.Writer, q, peer figures) {
 	row := func(what, have, other, bar string, met bool) {
+		met = met && have != "failed"
 		fmt.Fprintf(w, "%-34s %14s %14s   %-18s %s\n", what, have, other, bar, map[bool]string{true: "met", false: "MISSED"}[met])
 	}
 	fmt.Fprintf(w, "%-34s %14s %14s   %s\n", "", "quire", "ipykernel", "bar")

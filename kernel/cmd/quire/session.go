@@ -9,11 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/goplus/ixgo"
-
 	"quire/kernel/host"
 	"quire/kernel/link"
-	"quire/kernel/session"
 )
 
 type sessionCmd struct{}
@@ -32,7 +29,7 @@ func (sessionCmd) Run() error {
 	signal.Notify(term, syscall.SIGTERM)
 	signal.Ignore(os.Interrupt, syscall.SIGHUP)
 	preferAsVictim()
-	s, err := newSession()
+	s, err := host.NewSession()
 	if err != nil {
 		return err
 	}
@@ -49,22 +46,6 @@ func (sessionCmd) Run() error {
 	}
 	endGroup()
 	return nil
-}
-
-// newSession makes a session with every registered package.
-func newSession() (*session.Session, error) {
-	auto := map[string]string{}
-	for path, name := range host.Paths() {
-		p, _ := host.Lookup(path)
-		if p.Generic != "" {
-			ixgo.RegisterPatch(path, p.Generic)
-		}
-		ixgo.RegisterPackage(p.Package)
-		if auto[name] == "" {
-			auto[name] = path
-		}
-	}
-	return session.New(session.Config{Auto: auto, Source: host.Source})
 }
 
 // endGroup ends this process and everything that it has started. The kernel made it the leader of its group.
