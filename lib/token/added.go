@@ -25,6 +25,9 @@ func (t *Tokenizer) setAdded(list []Added) error {
 		if a.Special {
 			k = control
 		}
+		if id := int(a.ID); id < len(t.kinds) && t.kinds[id] == unknown {
+			k = unknown // Decode shows it
+		}
 		if err := t.set(int(a.ID), a.Text, k); err != nil {
 			return err
 		}
