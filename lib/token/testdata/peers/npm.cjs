@@ -12,7 +12,7 @@ async function main() {
     const { Tokenizer } = require('@huggingface/tokenizers');
     const tok = new Tokenizer(JSON.parse(fs.readFileSync(req.file, 'utf8')), {});
     encode = t => tok.encode(t, { add_special_tokens: !!req.special }).ids;
-    decode = ids => tok.decode(ids, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+    decode = ids => ids.length === 0 ? '' : tok.decode(ids, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
   }
   if (req.time) {
     encode(req.texts[0]);
