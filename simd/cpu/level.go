@@ -69,6 +69,7 @@ type kernels struct {
 	dot                            func(x, y []float32) float32
 	expSum                         func(dst, x []float32, shift float32) float32
 	peak                           map[tensor.Limit]func() float64 // runs for about 100 µs and returns the operations done
+	blocks                         blockSet
 	read                           func(p unsafe.Pointer, n int)
 }
 

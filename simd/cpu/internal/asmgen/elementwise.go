@@ -51,6 +51,11 @@ func elementwiseFile(f *file) {
 		}
 	}
 	f.tailMasks()
+	f.declareSplats()
+}
+
+// declareSplats prints the vectors of one value that were named.
+func (f *file) declareSplats() {
 	var names []string
 	for name := range f.splats {
 		names = append(names, name)
