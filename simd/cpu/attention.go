@@ -95,6 +95,7 @@ type flash struct {
 	left      unsafe.Pointer // the same packed
 	k, v      unsafe.Pointer // packed keys and values
 	most, sum []float32      // running maximum and sum of each row
+	args      softArgs       // scale is the attention's, or 1 where that is negative and the scores are scaled first
 	tmp       unsafe.Pointer // keys or values of one block gathered from pages
 }
 
@@ -119,6 +120,10 @@ func (a *attention) newFlash(rows int) (f *flash, free func()) {
 	f = &flash{rows: rows, q: p[0], s: p[1], o: p[2], prob: p[3], left: p[4], k: p[5], v: p[6], most: f32s(p[7], rows), sum: f32s(p[8], rows), tmp: p[9]}
 	clear(f32s(f.o, rows*a.dPad))
 	clear(f.sum)
+	f.args.scale = a.p.Scale
+	if a.p.Scale < 0 {
+		f.args.scale = 1
+	}
 	for i := range f.most {
 		f.most[i] = float32(math.Inf(-1))
 	}
@@ -189,30 +194,32 @@ func (a *attention) keyBlock(f *flash, s, head, t0, j0, j1 int) {
 
 // soften turns the scores lo to hi−1 of row r into weights, zero outside, and brings the row's sums to the new maximum.
 func (a *attention) soften(f *flash, r, lo, hi, n, size int) {
-	ks := &a.e.ks
-	score := f32s(at(f.s, r*keyBlock*4), n)
+	ks, out := &a.e.ks, at(f.prob, r*keyBlock*size)
+	if lo > 0 || hi < n {
+		clear(bytesAt(out, n*size))
+	}
 	if lo >= hi {
-		clear(bytesAt(at(f.prob, r*keyBlock*size), n*size))
 		return
 	}
-	seen := score[lo:hi]
-	ks.affine(seen, seen, a.p.Scale, 0)
-	most := max(f.most[r], ks.max(seen))
-	clear(score[:lo])
-	clear(score[hi:])
-	if math.IsInf(float64(most), -1) {
-		clear(seen)
-	} else {
-		if most != f.most[r] {
-			shrink := float32(math.Exp(float64(f.most[r] - most)))
-			f.sum[r] *= shrink
-			o := f32s(at(f.o, r*a.dPad*4), a.d)
-			ks.affine(o, o, shrink, 0)
-			f.most[r] = most
-		}
-		f.sum[r] += ks.expSum(seen, seen, most)
+	seen := f32s(at(f.s, r*keyBlock*4+lo*4), hi-lo)
+	if f.args.scale != a.p.Scale {
+		ks.affine(seen, seen, a.p.Scale, 0)
 	}
-	ks.fromF32(at(f.prob, r*keyBlock*size), a.probType, score)
+	most := max(f.most[r], ks.max(seen)*f.args.scale)
+	if math.IsInf(float64(most), -1) {
+		clear(bytesAt(out, n*size))
+		return
+	}
+	if most != f.most[r] {
+		shrink := float32(math.Exp(float64(f.most[r] - most)))
+		f.sum[r] *= shrink
+		o := f32s(at(f.o, r*a.dPad*4), a.d)
+		ks.affine(o, o, shrink, 0)
+		f.most[r] = most
+	}
+	f.args.shift = most
+	ks.weights(hi-lo, at(out, lo*size), a.probType, start(seen), &f.args)
+	f.sum[r] += f.args.sum
 }
 
 // lines returns keys or values j0 to j1−1 of one head as lines of d.
