@@ -6,7 +6,7 @@ require (
 	github.com/ajroetker/go-highway v0.0.12 // portable SIMD element-wise and reduction kernels
 	github.com/alecthomas/kong v1.17.0 // command line
 	github.com/apache/arrow/go/v17 v17.0.0 // corpus storage and tables
-	github.com/bits-and-blooms/bloom/v3 v3.7.1
+	github.com/bits-and-blooms/bloom/v3 v3.7.1 // Bloom filters of deduplication
 	github.com/dlclark/regexp2 v1.12.0 // general regular expressions of tokenizer pre-tokenisers
 	github.com/dop251/goja v0.0.0-20260917113740-793a2a65c13b // renders ECharts to SVG without a browser
 	github.com/ebitengine/purego v0.11.3 // loads OpenBLAS (benchmarks) and GPU libraries at run time without cgo
@@ -18,14 +18,15 @@ require (
 	github.com/janpfeifer/gonb v0.11.1 // gonbui: the GoNB display protocol
 	github.com/klauspost/compress v1.20.3 // gzip and zstd of corpora
 	github.com/rogpeppe/go-internal v1.14.1 // txtar transcripts in tests
-	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // validates tool arguments and constrained output
 	github.com/timandy/routine v1.1.5 // needed by ixgo at this version
 	github.com/valyala/fastjson v1.6.10 // id and text out of JSON lines
 	github.com/visualfc/funcval v0.1.4 // needed by ixgo at this version
 	github.com/visualfc/goembed v0.3.4 // needed by ixgo at this version
 	github.com/visualfc/xtype v0.3.0 // types between go/types and reflect
+	github.com/yuin/goldmark v1.7.13 // Markdown of reports to HTML
 	github.com/zeebo/xxh3 v1.1.0 // content hashes
-	golang.org/x/net v0.58.0
+	golang.org/x/net v0.58.0 // HTML parser of corpora
 	golang.org/x/sys v0.49.0 // CPU features, process control
 	golang.org/x/text v0.41.0 // Unicode normal forms
 	golang.org/x/tools v0.48.0 // SSA for the cell engine

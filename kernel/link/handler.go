@@ -14,6 +14,12 @@ type Handler interface {
 	Comm(c Comm, out Events)
 }
 
+// Recoverer is implemented by a Handler that can re-run what a dead session process had run, as %recover does. Recover only keeps the
+// list; it is called before any Execute.
+type Recoverer interface {
+	Recover(r Recover)
+}
+
 // Events is where the output of cells goes; goroutines may share it. The cell argument is Execute.Cell of the cell that the output
 // belongs to, also after that cell has ended. A send to a closed line is dropped.
 type Events interface {

@@ -6,8 +6,10 @@
 // and are answered by one message of the same number; events belong to a cell (the front's msg_id of the execute_request)
 // and are not answered.
 //
-//	front → session   execute complete inspect iscomplete interrupt input comm shutdown
-//	session → front   reply · stream display clear input comm
+//	front → session   execute complete inspect iscomplete interrupt input comm recover shutdown
+//	session → front   ready · reply · stream display clear input comm
+//
+// [Start] and [Remote] are the front's end, [Serve] is the session's.
 //
 // Invariant: the front survives any end of the session process; the session process ends when the line closes.
 //
@@ -22,7 +24,7 @@ import (
 // Kind says what a Message is.
 type Kind string
 
-// Requests of the front. Each but KindInterrupt, KindInput and KindComm is answered by a KindReply with the same Seq.
+// Requests of the front. Execute to IsComplete are answered by a KindReply with the same Seq.
 const (
 	KindExecute    Kind = "execute"    // Body: Execute, answered by Executed
 	KindComplete   Kind = "complete"   // Body: Position, answered by Completion
@@ -30,6 +32,7 @@ const (
 	KindIsComplete Kind = "iscomplete" // Body: Position (Cursor unused), answered by Completeness
 	KindInterrupt  Kind = "interrupt"  // no body: cancels the running cell
 	KindInput      Kind = "input"      // Body: Input, the answer to an InputRequest; to and from the session
+	KindRecover    Kind = "recover"    // Body: Recover, the first message to a process that replaces a dead one
 	KindShutdown   Kind = "shutdown"   // no body: end in order, then close the line
 )
 
@@ -173,4 +176,16 @@ type Comm struct {
 	Data     json.RawMessage `json:"data,omitempty"`
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 	Buffers  [][]byte        `json:"buffers,omitempty"`
+}
+
+// Recover tells a new session process what its predecessor had run well before it died.
+type Recover struct {
+	Cause string `json:"cause"` // how the predecessor ended
+	Cells []Past `json:"cells"` // oldest first
+}
+
+// Past is a cell that succeeded in an earlier session process.
+type Past struct {
+	Count int    `json:"count"`
+	Code  string `json:"code"`
 }

@@ -11,10 +11,12 @@ import (
 // sample is the least time of one measurement: many scheduler ticks, little beside the drift of a shared machine.
 const sample = 30 * time.Millisecond
 
-// Measurement is one kernel on one backend, beside its limit and perhaps a peer: medians of interleaved rounds, in units a second.
+// Measurement is one kernel on one backend. Every figure is a median over interleaved rounds; shares are medians of the quotients of a round, because a shared machine
+// changes its speed from round to round.
 type Measurement struct {
-	Rate, Limit float64
-	Peer        float64 // 0: none
+	Rate    float64 // units a second
+	OfLimit float64 // rate divided by the limit measured beside it; 0: the backend cannot measure
+	OfPeer  float64 // rate divided by the peer's; 0: none
 }
 
 // Measure runs the kernel, its limit and the peer in turn, rounds times. peer returns the seconds of one call, and may be nil.
@@ -23,12 +25,15 @@ func Measure(b tensor.Backend, k Kernel, rounds int, peer func() float64) Measur
 	run()
 	var rates, limits, peers []float64
 	for range rounds {
-		if p, ok := b.(tensor.Prober); ok {
-			limits = append(limits, p.Probe(k.Limit, b.Info().Threads))
-		}
-		rates = append(rates, k.Work/Seconds(run))
+		rate := k.Work / Seconds(run)
+		rates = append(rates, rate)
 		if peer != nil {
-			peers = append(peers, k.Work/peer())
+			peers = append(peers, rate*peer()/k.Work)
+		}
+		if p, ok := b.(tensor.Prober); ok {
+			if limit := p.Probe(k.Limit, b.Info().Threads); limit > 0 {
+				limits = append(limits, rate/limit)
+			}
 		}
 	}
 	return Measurement{median(rates), median(limits), median(peers)}

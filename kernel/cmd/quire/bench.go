@@ -1,0 +1,7 @@
+package main
+
+// benchCmd groups the benchmarks that come with the program: each measures its peer in the same run.
+type benchCmd struct {
+	Kernel benchKernelCmd `cmd:"" help:"The kernel beside ipykernel, in turns."`
+	Tensor benchTensorCmd `cmd:"" help:"Tensor kernels beside the limits of this machine and, with --vs, beside OpenBLAS or PyTorch."`
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/goplus/ixgo"
+
+	"quire/kernel/host"
+	"quire/kernel/link"
+	"quire/kernel/session"
+)
+
+type sessionCmd struct{}
+
+// closeLimit is how long the end of a session may take to remove its files.
+const closeLimit = time.Second
+
+// Run serves cells to the kernel that started this process and ends, with everything it has started, when the kernel does.
+func (sessionCmd) Run() error {
+	conn, err := link.Inherited()
+	if err != nil {
+		return err
+	}
+	// What ends the kernel must not end this process before it has cleaned up.
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	signal.Ignore(os.Interrupt, syscall.SIGHUP)
+	preferAsVictim()
+	s, err := newSession()
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- link.Serve(conn, version, s) }()
+	select {
+	case err = <-served:
+	case <-term:
+	}
+	time.AfterFunc(closeLimit, endGroup)
+	err = errors.Join(err, s.Close())
+	if err != nil && !errors.Is(err, io.EOF) {
+		fmt.Fprintln(os.Stderr, "quire session:", err)
+	}
+	endGroup()
+	return nil
+}
+
+// newSession makes a session with every registered package.
+func newSession() (*session.Session, error) {
+	auto := map[string]string{}
+	for path, name := range host.Paths() {
+		p, _ := host.Lookup(path)
+		if p.Generic != "" {
+			ixgo.RegisterPatch(path, p.Generic)
+		}
+		ixgo.RegisterPackage(p.Package)
+		if auto[name] == "" {
+			auto[name] = path
+		}
+	}
+	return session.New(session.Config{Auto: auto, Source: host.Source})
+}
+
+// endGroup ends this process and everything that it has started. The kernel made it the leader of its group.
+func endGroup() {
+	if syscall.Getpgrp() == os.Getpid() {
+		syscall.Kill(0, syscall.SIGKILL)
+	}
+	os.Exit(0)
+}
+
+// preferAsVictim makes the system end this process before the kernel when memory runs out. It may fail: it is only better.
+func preferAsVictim() { _ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0) }

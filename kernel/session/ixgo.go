@@ -1,0 +1,433 @@
+package session
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/types"
+	"io"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/goplus/ixgo"
+	"github.com/goplus/reflectx"
+	"github.com/goplus/reflectx/abi"
+	_ "github.com/goplus/reflectx/icall/icall20480" // method stubs, reached through linknames below
+	"golang.org/x/tools/go/ssa"
+)
+
+// This file holds all that the driver knows of ixgo v1.0.0 and reflectx v1.6.0 beyond their public interfaces. Structs of the same layout
+// as theirs give access to private fields; checkLayout compares them with the real ones when the process starts.
+
+// interp mirrors the head of ixgo.Interp.
+type interp struct {
+	ctx          *ixgo.Context
+	rctx         *reflectx.Context
+	mainpkg      *ssa.Package
+	record       *ixgo.TypesRecord
+	globals      map[string]any
+	chkinit      map[string]bool
+	preloadTypes map[types.Type]reflect.Type
+	funcs        map[*ssa.Function]*function
+	msets        methodSets
+	chexit       chan int
+}
+
+// methodSets is the type of Interp.msets: what an interpreter takes for types of its own, not of native code.
+type methodSets = map[reflect.Type]map[string]*ssa.Function
+
+// function mirrors the head of ixgo.function.
+type function struct {
+	Interp     *ixgo.Interp
+	Fn         *ssa.Function
+	Main       *ssa.BasicBlock
+	pool       unsafe.Pointer
+	makeInstr  ssa.Instruction
+	index      map[ssa.Value]uint32
+	instrIndex map[ssa.Instruction][]uint32
+	Instrs     []func(*ixgo.Frame)
+	Recover    []func(*ixgo.Frame)
+	Blocks     []int
+	stack      []any
+	ssaInstrs  []ssa.Instruction
+	base       int
+	nres       int
+}
+
+// frame mirrors the head of ixgo.Frame.
+type frame struct {
+	interp *ixgo.Interp
+	caller *ixgo.Frame
+	callee *ixgo.Frame
+	pfn    *function
+	defers unsafe.Pointer
+	panics unsafe.Pointer
+	block  *ssa.BasicBlock
+	stack  []any
+}
+
+// visitor mirrors ixgo.visitor, which compiles SSA functions.
+type visitor struct {
+	intp *ixgo.Interp
+	prog *ssa.Program
+	pkgs map[*ssa.Package]bool
+	seen map[*ssa.Function]bool
+	base int
+}
+
+//go:linkname visitFunction github.com/goplus/ixgo.(*visitor).function
+func visitFunction(v *visitor, fn *ssa.Function)
+
+//go:linkname callFunction github.com/goplus/ixgo.(*Interp).callFunctionByStack
+func callFunction(i *ixgo.Interp, caller *ixgo.Frame, fn *function, result int, args []int)
+
+//go:linkname callByReflect github.com/goplus/ixgo.(*Interp).callFunctionByReflect
+func callByReflect(i *ixgo.Interp, caller *ixgo.Frame, fn *function, typ reflect.Type, args []reflect.Value, env []any) []reflect.Value
+
+//go:linkname callDiscarding github.com/goplus/ixgo.(*Interp).callDiscardsResult
+func callDiscarding(i *ixgo.Interp, caller *ixgo.Frame, fn any, args []any, ssaArgs []ssa.Value)
+
+//go:linkname prepareCall github.com/goplus/ixgo.(*Interp).prepareCall
+func prepareCall(i *ixgo.Interp, fr *ixgo.Frame, call *ssa.CallCommon, fn int, args, bindings []int) (any, []any)
+
+//go:linkname callIndex github.com/goplus/ixgo.getCallIndex
+func callIndex(f *function, call *ssa.CallCommon) (fn int, args, bindings []int)
+
+//go:linkname frameStack github.com/goplus/ixgo.debugStack
+func frameStack(fr *ixgo.Frame) []byte
+
+//go:linkname callExternal github.com/goplus/ixgo.(*Interp).callExternalByStack
+func callExternal(i *ixgo.Interp, caller *ixgo.Frame, fn reflect.Value, result int, args []int)
+
+// register is the place of an SSA value in a frame's stack.
+func (f *function) register(v ssa.Value) (int, bool) {
+	n, ok := f.index[v]
+	return int(n & 0xffffff), ok
+}
+
+func mirror(i *ixgo.Interp) *interp { return (*interp)(unsafe.Pointer(i)) }
+
+// checkLayout errors when ixgo is not the version that the mirrors were made for.
+func checkLayout() error {
+	funcs := reflect.TypeFor[ixgo.Interp]()
+	if f, ok := funcs.FieldByName("funcs"); ok && f.Type.Kind() == reflect.Map {
+		if err := sameLayout(f.Type.Elem().Elem(), reflect.TypeFor[function]()); err != nil {
+			return err
+		}
+	}
+	if err := sameLayout(reflect.TypeFor[ixgo.Interp](), reflect.TypeFor[interp]()); err != nil {
+		return err
+	}
+	if err := sameLayout(reflect.TypeFor[ixgo.Frame](), reflect.TypeFor[frame]()); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		in   reflect.Type
+		name string
+		kind reflect.Kind
+	}{
+		{reflect.TypeFor[ixgo.Context](), "override", reflect.Map},
+		{reflect.TypeFor[ixgo.Context](), "output", reflect.Interface},
+		{reflect.TypeFor[ixgo.Context](), "nestedMap", reflect.Map},
+		{reflect.TypeFor[ixgo.TypesRecord](), "finder", reflect.Interface},
+		{reflect.TypeFor[ixgo.PanicError](), "stack", reflect.Slice},
+	} {
+		got, ok := f.in.FieldByName(f.name)
+		if !ok || got.Type.Kind() != f.kind {
+			return layoutError(f.in, f.name)
+		}
+	}
+	return nil
+}
+
+func sameLayout(real, mine reflect.Type) error {
+	for i := range mine.NumField() {
+		m := mine.Field(i)
+		r, ok := real.FieldByName(m.Name)
+		if !ok && (m.Name == "defers" || m.Name == "panics") {
+			r, ok = real.FieldByName(map[string]string{"defers": "_defer", "panics": "_panic"}[m.Name])
+		}
+		if !ok || r.Offset != m.Offset || r.Type.Size() != m.Type.Size() {
+			return layoutError(real, m.Name)
+		}
+	}
+	return nil
+}
+
+func layoutError(t reflect.Type, field string) error {
+	return fmt.Errorf("session: the engine was built for ixgo v1.0.0, but %v.%s is not where that version has it: build with the "+
+		"version that go.mod names", t, field)
+}
+
+// field returns a settable view of a private field.
+func field(ptr any, name string) reflect.Value {
+	v := reflect.ValueOf(ptr).Elem().FieldByName(name)
+	return reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem()
+}
+
+// newContext makes the context of one cell: what base has, and overrides of its own.
+func newContext(base *ixgo.Context, l ixgo.Loader) *ixgo.Context {
+	c := *base
+	c.Loader = l
+	o := field(&c, "override")
+	o.Set(reflect.MakeMap(o.Type()))
+	return &c
+}
+
+// nested tells the record of types that share a name because they are declared inside functions.
+func nested(c *ixgo.Context) map[*types.Named]int {
+	return field(c, "nestedMap").Interface().(map[*types.Named]int)
+}
+
+// newReflectContext makes the home of reflect types that interpreted code declares: one for all cells, so that equal types are one.
+func newReflectContext() *reflectx.Context {
+	c := reflectx.NewContext()
+	c.SetHasImethod(func(typ reflect.Type, m reflectx.Method) bool {
+		return ast.IsExported(m.Name) || typ.PkgPath() != m.PkgPath
+	})
+	return c
+}
+
+// newInterp makes an interpreter that has compiled nothing yet.
+func newInterp(ctx *ixgo.Context, rctx *reflectx.Context, record *ixgo.TypesRecord, main *ssa.Package) *ixgo.Interp {
+	i := new(ixgo.Interp)
+	m := mirror(i)
+	m.ctx, m.rctx, m.mainpkg, m.record = ctx, rctx, main, record
+	m.globals = map[string]any{}
+	m.chkinit = map[string]bool{}
+	m.preloadTypes = map[types.Type]reflect.Type{}
+	m.funcs = map[*ssa.Function]*function{}
+	m.msets = methodSets{}
+	m.chexit = make(chan int)
+	field(i, "goroutines").SetInt(1)
+	setFinder(record, i)
+	return i
+}
+
+// newFrame makes the frame that a first function of i is called from.
+func newFrame(i *ixgo.Interp) *ixgo.Frame {
+	fr := new(ixgo.Frame)
+	(*frame)(unsafe.Pointer(fr)).interp = i
+	return fr
+}
+
+// stackOf is the stack below root of a panic that has just been recovered.
+func stackOf(root *ixgo.Frame) []byte {
+	fr := root
+	for {
+		callee := (*frame)(unsafe.Pointer(fr)).callee
+		if callee == nil {
+			return frameStack(fr)
+		}
+		fr = callee
+	}
+}
+
+// guarded calls f, which runs interpreted code from root. A panic goes on with the places of that code added to its stack.
+func guarded(root *ixgo.Frame, f func()) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		own := stackOf(root)
+		p, ok := r.(ixgo.PanicError)
+		switch {
+		case !ok:
+			panic(panicError(own, r))
+		case bytes.HasSuffix(p.Stack(), outermost(own)): // raised by a panic statement here, with its stack
+			panic(p)
+		}
+		panic(panicError(append(p.Stack(), own...), p.Value))
+	}()
+	f()
+}
+
+// outermost is the last place of a stack: two lines.
+func outermost(stack []byte) []byte {
+	end := bytes.TrimRight(stack, "\n")
+	i := bytes.LastIndexByte(end, '\n')
+	if i < 0 {
+		return stack
+	}
+	return stack[bytes.LastIndexByte(stack[:i], '\n')+1:]
+}
+
+// function returns a declared function as a value that cells and compiled code can call.
+func (p *program) function(name string) (reflect.Value, bool) {
+	fn := mirror(p.interp).mainpkg.Func(name)
+	if fn == nil {
+		return reflect.Value{}, false
+	}
+	f := mirror(p.interp).funcs[fn]
+	typ, _ := p.s.engine.record.ToType(fn.Type())
+	return exported(f, typ), true
+}
+
+// exported makes a function value of f. It captures one pointer alone: ixgo compares the second word of function values with its
+// interpreters.
+func exported(f *function, typ reflect.Type) reflect.Value {
+	e := &exportedFunction{f, typ}
+	return reflect.MakeFunc(typ, func(args []reflect.Value) []reflect.Value { return e.call(args) })
+}
+
+type exportedFunction struct {
+	f   *function
+	typ reflect.Type
+}
+
+func (e *exportedFunction) call(args []reflect.Value) (results []reflect.Value) {
+	root := newFrame(e.f.Interp)
+	guarded(root, func() { results = callByReflect(e.f.Interp, root, e.f, e.typ, args, nil) })
+	return results
+}
+
+// finder is what reflectx asks for the methods of new types.
+type finder struct{ *ixgo.Interp }
+
+// FindMethod implements ixgo.FindMethod.
+func (f finder) FindMethod(typ reflect.Type, m *types.Func) func([]reflect.Value) []reflect.Value {
+	recv := m.Signature().Recv().Type()
+	fn := mirror(f.Interp).mainpkg.Prog.LookupMethod(recv, m.Pkg(), m.Name())
+	if fn == nil {
+		return f.Interp.FindMethod(typ, m)
+	}
+	e := &exportedFunction{loadFunction(f.Interp, fn), typ}
+	return e.call
+}
+
+//go:linkname loadFunction github.com/goplus/ixgo.(*Interp).loadFunction
+func loadFunction(i *ixgo.Interp, fn *ssa.Function) *function
+
+// call calls a function without parameters; the error is its panic.
+func (p *program) call(name string) (err error) {
+	fn := mirror(p.interp).mainpkg.Func(name)
+	root := newFrame(p.interp)
+	defer func() {
+		if r := recover(); r != nil {
+			err = r.(ixgo.PanicError)
+		}
+	}()
+	guarded(root, func() { callDiscarding(p.interp, root, fn, nil, nil) })
+	return nil
+}
+
+// setFinder makes i the interpreter that runs the methods of types that record creates from now on.
+func setFinder(record *ixgo.TypesRecord, i *ixgo.Interp) {
+	field(record, "finder").Set(reflect.ValueOf(i))
+}
+
+// setOutput sends what print and println write to w.
+func setOutput(c *ixgo.Context, w io.Writer) { field(c, "output").Set(reflect.ValueOf(w)) }
+
+// panicError is the panic of user code with its stack.
+func panicError(stack []byte, v any) ixgo.PanicError {
+	e := ixgo.PanicError{Value: v}
+	field(&e, "stack").SetBytes(stack)
+	return e
+}
+
+// stubs hands out the method stubs of interpreted types. reflectx's own provider keeps them in a map that running methods read without
+// a lock; this one writes to no map that a method may be reading: it fills a larger copy and swaps it in.
+type stubs struct {
+	funcs []func()
+	next  int
+	slots map[int]*stubMethod
+}
+
+// stubMethod mirrors icall20480.methodUsed.
+type stubMethod struct {
+	fun reflect.Value
+	ptr unsafe.Pointer
+}
+
+//go:linkname icallProvider github.com/goplus/reflectx/icall/icall20480.mp
+var icallProvider *struct{ used map[int]*stubMethod }
+
+//go:linkname icallFuncs github.com/goplus/reflectx/icall/icall20480.icall_fn
+var icallFuncs []func()
+
+// installStubs makes the provider the only one of the process.
+var installStubs = sync.OnceFunc(func() {
+	list := &abi.MethodProviderList{}
+	list.Add(&stubs{funcs: icallFuncs})
+	abi.Default = list
+})
+
+// Insert implements abi.MethodProvider.
+func (p *stubs) Insert(info *abi.MethodInfo) (unsafe.Pointer, int) {
+	if p.next == len(p.funcs) {
+		return nil, -1
+	}
+	if p.next == len(p.slots) {
+		p.grow()
+	}
+	fn := stubTarget(info)
+	slot := p.slots[p.next]
+	slot.fun = fn
+	atomic.StorePointer(&slot.ptr, (*struct{ typ, ptr unsafe.Pointer })(unsafe.Pointer(&fn)).ptr)
+	p.next++
+	return unsafe.Pointer(reflect.ValueOf(p.funcs[p.next-1]).Pointer()), p.next - 1
+}
+
+func (p *stubs) grow() {
+	n := min(max(256, 2*len(p.slots)), len(p.funcs))
+	slots := make(map[int]*stubMethod, n)
+	for i := range n {
+		if slots[i] = p.slots[i]; slots[i] == nil {
+			slots[i] = new(stubMethod)
+		}
+	}
+	p.slots = slots
+	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&icallProvider.used)), *(*unsafe.Pointer)(unsafe.Pointer(&slots)))
+}
+
+// stubTarget is the function behind a stub: methods of values that an interface holds by pointer get the pointer, and load it.
+func stubTarget(info *abi.MethodInfo) reflect.Value {
+	if (info.Pointer || info.OnePtr) && !info.Indirect {
+		return info.Func
+	}
+	ft := info.Func.Type()
+	in := []reflect.Type{reflect.PointerTo(info.Type)}
+	for i := 1; i < ft.NumIn(); i++ {
+		in = append(in, ft.In(i))
+	}
+	var out []reflect.Type
+	for i := range ft.NumOut() {
+		out = append(out, ft.Out(i))
+	}
+	return reflect.MakeFunc(reflect.FuncOf(in, out, info.Variadic), func(args []reflect.Value) []reflect.Value {
+		args[0] = args[0].Elem()
+		if info.Variadic {
+			return info.Func.CallSlice(args)
+		}
+		return info.Func.Call(args)
+	})
+}
+
+// Remove implements abi.MethodProvider. Stubs stay: values of their types may live on.
+func (p *stubs) Remove([]int) {}
+
+// Available implements abi.MethodProvider.
+func (p *stubs) Available() int { return len(p.funcs) - p.next }
+
+// Used implements abi.MethodProvider.
+func (p *stubs) Used() int { return p.next }
+
+// Cap implements abi.MethodProvider.
+func (p *stubs) Cap() int { return len(p.funcs) }
+
+// Clear implements abi.MethodProvider.
+func (p *stubs) Clear() {}
+
+// setMethodSets and methodSetsOf replace and read the map of interpreted types while code runs.
+func setMethodSets(i *ixgo.Interp, m methodSets) {
+	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&mirror(i).msets)), *(*unsafe.Pointer)(unsafe.Pointer(&m)))
+}
+
+func methodSetsOf(i *ixgo.Interp) methodSets {
+	p := atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&mirror(i).msets)))
+	return *(*methodSets)(unsafe.Pointer(&p))
+}

@@ -1,0 +1,319 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/timandy/routine"
+
+	"quire/kernel/cell"
+	"quire/kernel/link"
+)
+
+func contextCause(ctx context.Context) error { return context.Cause(ctx) }
+
+// stopping counts the cells of the process that are being stopped: interpreted code looks for its own only while it is not zero.
+var stopping atomic.Int32
+
+// stopAgain is how long deferred functions of a stopped goroutine may run before it is stopped again.
+const stopAgain = 100 * time.Millisecond
+
+// poll stops the calling goroutine when its cell was cancelled.
+func poll() {
+	c := Current()
+	if c == nil || c.ctx.Err() == nil {
+		return
+	}
+	id, now := routine.Goid(), time.Now()
+	if last, ok := c.stopped.Load(id); ok && now.Sub(last.(time.Time)) < stopAgain {
+		return
+	}
+	c.stopped.Store(id, now)
+	panic(stopped{})
+}
+
+// interrupt tells the goroutines of a cell to stop. It may be called more than once; the first cause stays.
+func (c *Cell) interrupt(cause error) {
+	if c.ctx.Err() != nil {
+		return
+	}
+	stopping.Add(1)
+	c.stop(cause)
+}
+
+// Execute implements link.Handler.
+func (s *Session) Execute(ctx context.Context, req link.Execute, out link.Events) link.Executed {
+	c := s.newCell(ctx, req, out)
+	start := time.Now()
+	unwatch := context.AfterFunc(ctx, func() { c.interrupt(errInterrupted) })
+	defer unwatch()
+	s.running.add(c)
+	defer s.running.remove(c)
+	err := c.supervise()
+	s.outputs.drain()
+	if c.ctx.Err() != nil {
+		c.calmDown()
+	}
+	if err == nil && len(req.Expressions) > 0 {
+		c.expressions()
+	}
+	s.remember(c, start, err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return link.Executed{Err: err, Value: c.value, Pages: c.pages, NextInput: c.next, Expressions: c.values, Duration: c.spent}
+}
+
+func (s *Session) newCell(ctx context.Context, req link.Execute, out link.Events) *Cell {
+	c := &Cell{s: s, serial: cellSerial.Add(1), req: req, out: out}
+	c.ctx, c.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	cells.Store(c.serial, c)
+	return c
+}
+
+func (s *Session) remember(c *Cell, start time.Time, err *link.Error) {
+	if c.req.Silent {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ran = append(s.ran, Ran{c.req.Count, c.req.Code, err != nil, start, c.spent})
+}
+
+// supervise runs the cell in a goroutine of its own, and gives it up when it is stopped and does not end within the grace time.
+func (c *Cell) supervise() *link.Error {
+	done := make(chan *link.Error, 1)
+	go func() {
+		c.adopt()
+		err := c.failure("Exit", "the cell called runtime.Goexit", nil)
+		defer func() { done <- err }()
+		err = c.parts()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-c.ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(c.s.cfg.Grace):
+	}
+	c.abandoned.Store(true)
+	err := c.stopError(nil)
+	if err.Name == "Interrupt" {
+		err.Value = "interrupted while it waited in compiled code, which goes on in the background; variables are kept"
+		err.Traceback = []string{"Interrupt: " + err.Value}
+	}
+	return err
+}
+
+// calmDown ends the search for goroutines of this cell that shall stop, some time after the cell; goroutines of an abandoned cell are
+// looked for as long as the process lives.
+func (c *Cell) calmDown() {
+	if c.abandoned.Load() {
+		return
+	}
+	time.AfterFunc(2*time.Second, func() { stopping.Add(-1) })
+}
+
+// parts runs the parts of the cell in order, up to the first that fails.
+func (c *Cell) parts() *link.Error {
+	parts := cell.Split(c.req.Code)
+	for i, p := range parts {
+		var err *link.Error
+		switch p.Kind {
+		case cell.Go:
+			err = c.runGo(p.Text, p.Line, i == len(parts)-1)
+		default:
+			err = c.runMagic(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runGo compiles and runs Go code that begins at a line of the cell. With shows set, the value of its last expression is the cell's.
+func (c *Cell) runGo(text string, line int, shows bool) *link.Error {
+	p, err := c.load(text, line, shows)
+	if p == nil || err != nil {
+		return err
+	}
+	runErr := p.exec()
+	p.commit(runErr == nil)
+	if runErr == nil && p.src.Shows {
+		if b := c.s.bundleOf(p.results()); b != nil {
+			c.mu.Lock()
+			c.value = b
+			c.mu.Unlock()
+		}
+	}
+	p.dropResults()
+	return c.runError(runErr)
+}
+
+// load compiles text; the program is nil when there is nothing to run.
+func (c *Cell) load(text string, line int, shows bool) (*program, *link.Error) {
+	chunks, err := cell.Chunks(text, line)
+	if err != nil {
+		se := err.(*cell.SyntaxError)
+		var f fault
+		f.pos.Filename, f.pos.Line, f.pos.Column, f.msg = c.position(), se.Line, se.Col, se.Msg
+		return nil, c.compileError([]fault{f})
+	}
+	if len(chunks) == 0 {
+		return nil, nil
+	}
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return nil, c.stopError(nil)
+	}
+	return c.s.compile(c, chunks, shows)
+}
+
+// exec runs the statements of a program.
+func (p *program) exec() (err error) {
+	start := time.Now()
+	defer func() {
+		p.cell.mu.Lock()
+		p.cell.spent += time.Since(start)
+		p.cell.mu.Unlock()
+	}()
+	for _, f := range p.top.funcs {
+		if f.Recv == nil && f.Name.Name == "init" {
+			if err := p.call("init"); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return p.call(cell.Run)
+}
+
+func (p *program) results() []any {
+	var list []any
+	for _, v := range p.outs {
+		list = append(list, p.memory(v).Elem().Interface())
+	}
+	return list
+}
+
+// dropResults lets go of the last expression's value, which the interpreter would otherwise hold as long as any function of the cell.
+func (p *program) dropResults() {
+	for _, v := range p.outs {
+		p.memory(v).Elem().SetZero()
+	}
+}
+
+// Run runs Go code as a part of the cell, for magics such as %time. The value of its last expression is the cell's.
+func (c *Cell) Run(code string) error {
+	if err := c.runGo(code, c.lineOf(code), true); err != nil {
+		return err
+	}
+	return nil
+}
+
+// lineOf finds the line of the cell that code was taken from, so that errors point there.
+func (c *Cell) lineOf(code string) int {
+	if i := strings.Index(c.req.Code, code); i >= 0 {
+		return 1 + strings.Count(c.req.Code[:i], "\n")
+	}
+	return 1
+}
+
+// Eval computes an expression in the session and returns its values.
+func (c *Cell) Eval(expr string) ([]any, error) {
+	p, err := c.load(expr, c.lineOf(expr), true)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil || len(p.outs) == 0 {
+		return nil, fmt.Errorf("%q is not an expression with a value", expr)
+	}
+	if err := c.runError(p.exec()); err != nil {
+		return nil, err
+	}
+	values := p.results()
+	p.dropResults()
+	return values, nil
+}
+
+// expressions computes the user expressions of a request.
+func (c *Cell) expressions() {
+	c.values = map[string]link.Expression{}
+	for key, expr := range c.req.Expressions {
+		done := make(chan link.Expression, 1)
+		go func() {
+			c.adopt()
+			done <- c.expression(expr)
+		}()
+		select {
+		case c.values[key] = <-done:
+		case <-c.ctx.Done():
+			c.values[key] = link.Expression{Err: c.stopError(nil)}
+		}
+	}
+	c.s.outputs.drain()
+}
+
+func (c *Cell) expression(expr string) link.Expression {
+	values, err := c.Eval(expr)
+	if err != nil {
+		e, ok := err.(*link.Error)
+		if !ok {
+			e = &link.Error{Name: "CompileError", Value: err.Error(), Traceback: []string{err.Error()}}
+		}
+		return link.Expression{Err: e}
+	}
+	b := c.s.bundleOf(values)
+	if b == nil {
+		b = &link.Bundle{Data: map[string]any{"text/plain": "nil"}}
+	}
+	return link.Expression{Value: b}
+}
+
+// runningCells are the cells that run, oldest first.
+type runningCells struct {
+	list atomic.Pointer[[]*Cell]
+	last atomic.Pointer[Cell] // the newest that ever ran
+}
+
+func (r *runningCells) change(f func([]*Cell) []*Cell) {
+	for {
+		old := r.list.Load()
+		var list []*Cell
+		if old != nil {
+			list = slices.Clone(*old)
+		}
+		list = f(list)
+		if r.list.CompareAndSwap(old, &list) {
+			return
+		}
+	}
+}
+
+func (r *runningCells) add(c *Cell) {
+	c.running.Store(true)
+	r.last.Store(c)
+	r.change(func(l []*Cell) []*Cell { return append(l, c) })
+}
+
+func (r *runningCells) remove(c *Cell) {
+	c.running.Store(false)
+	r.change(func(l []*Cell) []*Cell { return slices.DeleteFunc(l, func(x *Cell) bool { return x == c }) })
+}
+
+// newest is the cell that began last of those that run; nil when none does.
+func (r *runningCells) newest() *Cell {
+	l := r.list.Load()
+	if l == nil || len(*l) == 0 {
+		return nil
+	}
+	return (*l)[len(*l)-1]
+}

@@ -1,0 +1,273 @@
+package clean
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"pgregory.net/rapid"
+
+	"quire/lib/corpus"
+)
+
+func all() Rules {
+	var rs Rules
+	for _, set := range []Rules{Gopher(), GopherRepetition(), C4(), FineWeb()} {
+		rs = append(rs, set...)
+	}
+	return rs
+}
+
+// n copies of distinct words, "w0 w1 …".
+func distinct(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "word%d ", i)
+	}
+	return b.String()
+}
+
+// Each rule on both sides of its threshold.
+func TestRules(t *testing.T) {
+	sentence := "The cat sat on the mat with a hat. "
+	for _, c := range []struct {
+		rule       string
+		keep, drop string
+	}{
+		{"gopher.words", strings.Repeat("a ", 50), strings.Repeat("a ", 49)},
+		{"gopher.words", strings.Repeat("a ", 100_000), strings.Repeat("a ", 100_001)},
+		{"gopher.mean_word_length", "abc", "ab abc"},
+		{"gopher.mean_word_length", "abcdefghij", "abcdefghijk"},
+		{"gopher.hashes_per_word", "# " + strings.Repeat("a ", 9), "# " + strings.Repeat("a ", 8)},
+		{"gopher.ellipses_per_word", "… " + strings.Repeat("a ", 9), "... " + strings.Repeat("a ", 8)},
+		{"gopher.bullet_lines", strings.Repeat("- a\n", 9) + "a", strings.Repeat("• a\n", 10)},
+		{"gopher.ellipsis_lines", "a...\na...\na…\n" + strings.Repeat("a\n", 7), "a...\na...\na…\n" + strings.Repeat("a\n", 6)},
+		{"gopher.alpha_words", "a b c d 5", "a b c 4 5"},
+		{"gopher.stop_words", "the cat and dog", "the the the cat"},
+		{"repetition.lines", strings.Repeat("x\n", 4) + "a\nb\nc\nd\ne\nf", strings.Repeat("x\n", 5) + "a\nb\nc\nd\ne"},
+		{"repetition.paragraphs", "x\n\nx\n\nx\n\nx\n\na\n\nb\n\nc\n\nd\n\ne\n\nf", "x\n\nx\n\nx\n\nx\n\na\n\nb"},
+		{"repetition.line_chars", "aaaa\naaaa\n" + distinct(5), "aaaaaaaaaaaaaaaa\naaaaaaaaaaaaaaaa\n" + distinct(5)},
+		{"repetition.paragraph_chars", "aa\n\naa\n\n" + distinct(5), "aaaaaaaaaaaaaaaa\n\naaaaaaaaaaaaaaaa\n\n" + distinct(5)},
+		{"repetition.top_2_gram", distinct(20), strings.Repeat("on and ", 3) + distinct(5)},
+		{"repetition.top_4_gram", distinct(40), strings.Repeat("one two six ten ", 3) + distinct(5)},
+		{"repetition.dup_5_grams", distinct(100), strings.Repeat("a b c d e ", 2) + "f"},
+		{"repetition.dup_10_grams", strings.Repeat("a b c d e f g h i ", 1) + distinct(20), strings.Repeat("a b c d e f g h i j ", 2)},
+		{"c4.sentences", strings.Repeat(sentence+"\n", 5), strings.Repeat(sentence+"\n", 4)},
+		{"c4.sentences", strings.Repeat(sentence, 5), strings.Repeat(sentence, 5) + "and no end"},
+		{"c4.sentences", strings.Repeat(sentence+"\n", 5), strings.Repeat(sentence+"\n", 4) + "We use cookies on this site, as you know.\n"},
+		{"c4.braces", "a (b)", "a {b}"},
+		{"c4.lorem_ipsum", "lorem", "x Lorem ipsum y"},
+		{"fineweb.punctuated_lines", "a.\nb\nc\nd\ne\nf\ng\nh", "a.\nb\nc\nd\ne\nf\ng\nh\ni"},
+		{"fineweb.short_lines", "a\nb\n" + distinct(10), "a\nb\nc\n" + distinct(10)},
+		{"fineweb.dup_line_chars", "a\na\n" + distinct(20), "aaaa\naaaa\n" + distinct(20)},
+		{"fineweb.newlines_per_word", "a b c d e f g h i j\n\n\n", "a b c d e f g h i j\n\n\n\n"},
+	} {
+		r := all().Find(c.rule)
+		for text, want := range map[string]bool{c.keep: true, c.drop: false} {
+			v := Rules{r}.Judge(text)[0]
+			if keeps := r.Keeps(v.Value); keeps != want {
+				t.Errorf("%s of %.40q = %v: keep %v, want %v", c.rule, text, v.Value, keeps, want)
+			} else if (v.Margin >= 0) != want {
+				t.Errorf("%s of %.40q: margin %v", c.rule, text, v.Margin)
+			}
+		}
+	}
+}
+
+func TestEveryRuleIsTested(t *testing.T) {
+	src, err := os.ReadFile("clean_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all() {
+		if strings.HasPrefix(r.Name, "repetition.top_") || strings.HasPrefix(r.Name, "repetition.dup_") {
+			continue // the n-gram rules differ in n only, which TestGramsAgainstTheDefinition varies
+		}
+		if !strings.Contains(string(src), `"`+r.Name+`"`) {
+			t.Errorf("no case for %s", r.Name)
+		}
+		if r.Source == "" {
+			t.Errorf("%s has no source", r.Name)
+		}
+	}
+}
+
+// The definitions of datatrove's find_top_duplicate and find_all_duplicate, over the words themselves.
+func topGram(words []string, n int) int {
+	counts, best, text := map[string]int{}, 0, 0
+	grams := []string{}
+	for i := 0; i+n <= len(words); i++ {
+		g := strings.Join(words[i:i+n], " ")
+		counts[g]++
+		grams = append(grams, g)
+	}
+	for _, g := range grams {
+		if counts[g] > best {
+			best, text = counts[g], len([]rune(g))
+		}
+	}
+	return best * text
+}
+
+func dupGram(words []string, n int) int {
+	seen, dup := map[string]bool{}, 0
+	for i := 0; i+n <= len(words); {
+		g := strings.Join(words[i:i+n], "\x00")
+		if seen[g] {
+			dup += len([]rune(strings.Join(words[i:i+n], "")))
+			i += n
+		} else {
+			seen[g] = true
+			i++
+		}
+	}
+	return dup
+}
+
+func TestGramsAgainstTheDefinition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		words := rapid.SliceOf(rapid.SampledFrom([]string{"a", "be", "文", "naïve", "don't", "42"})).Draw(t, "words")
+		var s Stats
+		s.Measure(distinct(30)) // what an earlier text left behind must not matter
+		s.Measure(strings.Join(words, " "))
+		if s.Words != len(words) {
+			t.Fatalf("%d words of %q", s.Words, words)
+		}
+		for n := 2; n <= maxGram; n++ {
+			if got, want := s.DupGram(n), dupGram(words, n); got != want {
+				t.Fatalf("DupGram(%d) = %d, want %d", n, got, want)
+			}
+			if got, want := s.TopGram(n), topGram(words, n); got != want {
+				t.Fatalf("TopGram(%d) = %d, want %d", n, got, want)
+			}
+		}
+	})
+}
+
+func TestCounts(t *testing.T) {
+	var s Stats
+	s.Measure("Hello, naïve world... 你好。 It's 3.14!\n\n- x_1\n")
+	for name, c := range map[string][2]int{
+		"Chars":     {s.Chars, len([]rune("Hello, naïve world... 你好。 It's 3.14!\n\n- x_1\n"))},
+		"Words":     {s.Words, 13}, // Hello , naïve world ... 你 好 。 It's 3.14 ! - x_1
+		"RealWords": {s.RealWords, 8},
+		"Alpha":     {s.AlphaWords, 7},
+		"Ellipses":  {s.Ellipses, 1},
+		"Sentences": {s.Sentences, 3},
+		"Lines":     {s.Lines, 2},
+		"Newlines":  {s.Newlines, 3},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%s = %d, want %d", name, c[0], c[1])
+		}
+	}
+}
+
+// Any bytes can be measured, and the counts hold together.
+func FuzzMeasure(f *testing.F) {
+	f.Add("a.b\n\n…x#{'-")
+	f.Add("\xff\xfe’\x00 语料。")
+	f.Fuzz(func(t *testing.T, text string) {
+		var s Stats
+		s.Measure(text)
+		if want := len([]rune(text)); s.Chars != want {
+			t.Errorf("%d code points, want %d", s.Chars, want)
+		}
+		if s.RealWords > s.Words || s.AlphaWords > s.RealWords || s.LineChars > s.Chars || s.DupLines > s.Lines {
+			t.Errorf("%+v", s)
+		}
+		for _, v := range all().Judge(text) {
+			if math.IsInf(v.Value, 0) {
+				t.Errorf("%s is %v", v.Rule, v.Value)
+			}
+		}
+	})
+}
+
+func TestOperator(t *testing.T) {
+	texts := []string{"short", strings.Repeat("The cat sat on the mat with a hat.\n", 20), ""}
+	path := filepath.Join(t.TempDir(), "c.arrow")
+	w, err := corpus.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range texts {
+		if err := w.Append(corpus.Document{Text: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := corpus.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	judged, err := c.With(t.Context(), nil, all())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := judged.Batch(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, text := range texts {
+		for i, v := range all().Judge(text) {
+			col := b.Record.Column(corpus.Schema.NumFields() + i).(*array.Float32)
+			if got := col.Value(row); got != float32(v.Value) && !(math.IsNaN(v.Value) && got != got) {
+				t.Errorf("%s of %q is %v in the column, %v by Judge", v.Rule, text, got, v.Value)
+			}
+		}
+	}
+}
+
+func BenchmarkRules(b *testing.B) {
+	for _, kind := range []struct{ name, glob string }{
+		{"prose", "testdata/Isaac.Newton-Opticks.txt"},
+		{"code", "net/http/*.go"},
+	} {
+		var docs []string
+		files, _ := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", kind.glob))
+		for _, f := range files {
+			src, err := os.ReadFile(f)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for text := string(src); len(text) > 4000; text = text[4000:] {
+				docs = append(docs, text[:4000])
+			}
+		}
+		if len(docs) == 0 {
+			b.Skipf("no %s under GOROOT/src", kind.glob)
+		}
+		benchmarkRules(b, "text="+kind.name, docs)
+	}
+}
+
+func benchmarkRules(b *testing.B, name string, docs []string) {
+	for _, set := range []struct {
+		name  string
+		rules Rules
+	}{{"all", all()}, {"gopher", Gopher()}, {"repetition", GopherRepetition()}, {"c4", C4()}, {"fineweb", FineWeb()}} {
+		b.Run(name+"/rules="+set.name, func(b *testing.B) {
+			b.SetBytes(int64(4000 * len(docs)))
+			var s Stats
+			sink := 0.0
+			for b.Loop() {
+				for _, d := range docs {
+					s.Measure(d)
+					for _, r := range set.rules {
+						sink += r.Value(&s)
+					}
+				}
+			}
+			b.ReportMetric(sink, "sum")
+		})
+	}
+}

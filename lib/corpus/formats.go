@@ -1,0 +1,328 @@
+package corpus
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/arrio"
+	"github.com/apache/arrow/go/v17/arrow/ipc"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/apache/arrow/go/v17/parquet/file"
+	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+)
+
+// json reads JSON lines, or one array of records.
+func (in *reading) json(r io.Reader, source string) error {
+	br := bufio.NewReaderSize(r, 1<<20)
+	if first, err := firstByte(br); err == io.EOF {
+		return nil
+	} else if err != nil {
+		return err
+	} else if first == '[' {
+		return in.jsonArray(br, source)
+	}
+	if in.jsonl != nil {
+		im, err := in.jsonl(br, source)
+		in.merge(im)
+		return err
+	}
+	p := newRecordParser(in.fields)
+	return eachBlock(br, func(lines []byte, firstLine int) error {
+		c := parseLines(p, lines, source, firstLine)
+		for _, b := range c.bad {
+			if err := in.bad(b.Source, "%s", b.Reason); err != nil {
+				return emitError{err}
+			}
+		}
+		rec := c.record()
+		if rec == nil {
+			return nil
+		}
+		b := Batch{Record: rec}
+		for i := range b.Len() {
+			if err := in.document(b.Doc(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (im *Import) merge(other Import) {
+	im.Docs += other.Docs
+	im.Bytes += other.Bytes
+	im.Bad += other.Bad
+	for _, b := range other.First {
+		if len(im.First) < maxShown {
+			im.First = append(im.First, b)
+		}
+	}
+}
+
+func firstByte(br *bufio.Reader) (byte, error) {
+	for {
+		b, err := br.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if !bytes.ContainsRune([]byte(" \t\r\n\ufeff"), rune(b)) {
+			return b, br.UnreadByte()
+		}
+	}
+}
+
+func (in *reading) jsonArray(r io.Reader, source string) error {
+	d := json.NewDecoder(r)
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	p := newRecordParser(in.fields)
+	for n := 1; d.More(); n++ {
+		place := fmt.Sprintf("%s[%d]", source, n)
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return fmt.Errorf("record %d: %w", n, err)
+		}
+		doc, reason := p.parse(raw)
+		if reason != "" {
+			if err := in.bad(place, "%s", reason); err != nil {
+				return emitError{err}
+			}
+			continue
+		}
+		doc.Source = place
+		if err := in.document(cloned(doc)); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return fmt.Errorf("the array does not end: %w", err)
+	}
+	return nil
+}
+
+func cloned(d Document) Document {
+	return Document{strings.Clone(d.ID), strings.Clone(d.Text), strings.Clone(d.Source), strings.Clone(d.Meta)}
+}
+
+// csv reads a table with a header line.
+func (in *reading) csv(r io.Reader, source string, comma rune) error {
+	t := csv.NewReader(r)
+	t.Comma, t.ReuseRecord, t.FieldsPerRecord, t.LazyQuotes = comma, true, -1, true
+	header, err := t.Read()
+	if err == io.EOF {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	header = slices.Clone(header)
+	idCol, textCol, err := in.fields.columns(header)
+	if err != nil {
+		return err
+	}
+	for {
+		rec, err := t.Read()
+		if err == io.EOF {
+			return nil
+		}
+		line, _ := t.FieldPos(0)
+		place := source + ":" + strconv.Itoa(line)
+		switch {
+		case errors.As(err, new(*csv.ParseError)):
+			err = in.bad(place, "%v", err)
+		case err != nil:
+			return err
+		case len(rec) != len(header):
+			err = in.bad(place, "%d fields where the header has %d", len(rec), len(header))
+		default:
+			d := Document{Text: rec[textCol], Source: place}
+			meta := map[string]string{}
+			for i, v := range rec {
+				switch i {
+				case idCol:
+					d.ID = v
+				case textCol:
+				default:
+					meta[header[i]] = v
+				}
+			}
+			d.Meta = metaJSON(meta)
+			if err := in.document(d); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return emitError{err}
+		}
+	}
+}
+
+// columns finds the id's and the text's column; id is −1 for none.
+func (f Fields) columns(header []string) (id, text int, err error) {
+	find := func(given string, usual []string) int {
+		if given != "" {
+			usual = []string{given}
+		}
+		for _, name := range usual {
+			if i := slices.Index(header, name); i >= 0 {
+				return i
+			}
+		}
+		return -1
+	}
+	id, text = find(f.ID, usualIDs), find(f.Text, usualTexts)
+	if text < 0 {
+		return 0, 0, fmt.Errorf("no column for the text among %s: name it in Fields.Text", strings.Join(header, ", "))
+	}
+	if id < 0 && f.ID != "" {
+		return 0, 0, fmt.Errorf("no column %q among %s", f.ID, strings.Join(header, ", "))
+	}
+	return id, text, nil
+}
+
+// metaJSON is a JSON object with keys in order; "" for none.
+func metaJSON[V any](meta map[string]V) string {
+	if len(meta) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(meta)
+	if err != nil { // maps of strings and of JSON values marshal
+		panic(err)
+	}
+	return string(b)
+}
+
+// arrow reads a corpus, or any other Arrow file or stream whose columns the fields name, as the cache of Hugging Face's datasets is.
+func (in *reading) arrow(name string) (err error) {
+	defer recoverAs(&err, "broken Arrow file")
+	if c, err := Open(name); err == nil {
+		defer c.Close()
+		for d, err := range c.Docs() {
+			if err != nil {
+				return err
+			}
+			if err := in.document(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	data, unmap, err := mapFile(name)
+	if err != nil {
+		return err
+	}
+	defer unmap()
+	records, err := arrowRecords(data)
+	if err != nil {
+		return err
+	}
+	for row := 0; ; {
+		rec, err := records.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := in.record(rec, name, row); err != nil {
+			return err
+		}
+		row += int(rec.NumRows())
+	}
+}
+
+// arrowRecords reads the file or the stream format.
+func arrowRecords(data []byte) (arrio.Reader, error) {
+	if bytes.HasPrefix(data, magic) {
+		if err := checkFooter(data); err != nil {
+			return nil, err
+		}
+		return ipc.NewFileReader(bytes.NewReader(data))
+	}
+	if err := checkStream(data); err != nil {
+		return nil, err
+	}
+	return ipc.NewReader(bytes.NewReader(data))
+}
+
+// parquet reads a table, batch by batch.
+func (in *reading) parquet(name string) (err error) {
+	defer recoverAs(&err, "broken Parquet file")
+	pf, err := file.OpenParquetFile(name, false)
+	if err != nil {
+		return err
+	}
+	defer pf.Close()
+	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 4096}, memory.DefaultAllocator)
+	if err != nil {
+		return err
+	}
+	records, err := r.GetRecordReader(in.ctx, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer records.Release()
+	row := 0
+	for records.Next() {
+		if err := in.record(records.Record(), name, row); err != nil {
+			return err
+		}
+		row += int(records.Record().NumRows())
+	}
+	if err := records.Err(); err != nil && err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// record reads a table's rows, the first of which is number row.
+func (in *reading) record(rec arrow.Record, source string, row int) error {
+	header := make([]string, rec.NumCols())
+	for i := range header {
+		header[i] = rec.ColumnName(i)
+	}
+	idCol, textCol, err := in.fields.columns(header)
+	if err != nil {
+		return err
+	}
+	text, ok := rec.Column(textCol).(array.StringLike)
+	if !ok {
+		return fmt.Errorf("column %q is %s, not text", header[textCol], rec.Column(textCol).DataType())
+	}
+	for i := range int(rec.NumRows()) {
+		place := fmt.Sprintf("%s:%d", source, row+i+1)
+		if text.IsNull(i) {
+			if err := in.bad(place, "no text"); err != nil {
+				return emitError{err}
+			}
+			continue
+		}
+		d := Document{Text: strings.Clone(text.Value(i)), Source: place}
+		meta := map[string]any{}
+		for ci, col := range rec.Columns() {
+			switch ci {
+			case idCol:
+				d.ID = col.ValueStr(i)
+			case textCol:
+			default:
+				meta[header[ci]] = col.GetOneForMarshal(i)
+			}
+		}
+		d.Meta = metaJSON(meta)
+		if err := in.document(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package corpus
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+)
+
+// Operator computes columns from documents: a cleaning rule's verdict, a language, a signature.
+//
+// Invariant: Apply is a pure function of the batch, so that chunks may be computed anywhere, in any order, and again.
+type Operator interface {
+	// Fields names the columns that Apply makes.
+	Fields() []arrow.Field
+	// Apply returns one array for each field, each as long as b.Record. Rows that b does not select may hold anything.
+	Apply(ctx context.Context, b Batch) ([]arrow.Array, error)
+}
+
+// With returns the corpus with the operators' columns beside the text. Chunks are computed on all cores; the result does not depend
+// on how many there are. A later operator may read the columns of the earlier ones. progress, where not nil, is told how many
+// documents are done; several goroutines call it.
+func (c *Corpus) With(ctx context.Context, progress func(done, total int), ops ...Operator) (*Corpus, error) {
+	schema := c.Schema()
+	for _, op := range ops {
+		for _, f := range op.Fields() {
+			if schema.HasField(f.Name) {
+				return nil, fmt.Errorf("corpus: With: there is a column %q already", f.Name)
+			}
+			schema = arrow.NewSchema(append(schema.Fields(), f), nil)
+		}
+	}
+	records := make([]arrow.Record, len(c.chunks))
+	var done atomic.Int64
+	err := eachParallel(ctx, len(c.chunks), func(i int) error {
+		b, err := c.Batch(i)
+		if err != nil {
+			return err
+		}
+		if b, err = apply(ctx, b, ops); err != nil {
+			return fmt.Errorf("corpus: chunk %d: %w", i, err)
+		}
+		records[i] = array.NewRecord(schema, b.Record.Columns(), b.Record.NumRows())
+		n := done.Add(int64(b.Len()))
+		if progress != nil {
+			progress(int(n), c.n)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := c.with(schema, make([]*chunk, len(c.chunks)), c.rows)
+	for i, rec := range records {
+		out.chunks[i] = fixed(rec)
+	}
+	return out, nil
+}
+
+// apply adds the operators' columns to a batch, one operator after the other.
+func apply(ctx context.Context, b Batch, ops []Operator) (Batch, error) {
+	for _, op := range ops {
+		cols, err := op.Apply(ctx, b)
+		if err != nil {
+			return b, err
+		}
+		fields := op.Fields()
+		if len(cols) != len(fields) {
+			panic(fmt.Sprintf("corpus: %T made %d columns and names %d", op, len(cols), len(fields)))
+		}
+		for i, col := range cols {
+			if int64(col.Len()) != b.Record.NumRows() {
+				panic(fmt.Sprintf("corpus: %T: column %q has %d rows of %d", op, fields[i].Name, col.Len(), b.Record.NumRows()))
+			}
+		}
+		schema := arrow.NewSchema(append(b.Record.Schema().Fields(), fields...), nil)
+		b.Record = array.NewRecord(schema, slices.Concat(b.Record.Columns(), cols), b.Record.NumRows())
+	}
+	return b, nil
+}
+
+// eachParallel calls f for 0…n−1 on all cores and returns the error of the lowest i that failed. It begins no new call after an
+// error or when ctx ends.
+func eachParallel(ctx context.Context, n int, f func(i int) error) error {
+	errs := make([]error, n)
+	var next atomic.Int64
+	var failed atomic.Bool
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			for !failed.Load() && ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				if errs[i] = f(i); errs[i] != nil {
+					failed.Store(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
