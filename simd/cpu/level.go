@@ -14,6 +14,7 @@ type Level string
 const (
 	AVX512   Level = "avx512-bf16-vnni"
 	AVX2     Level = "avx2"
+	NEON     Level = "neon"
 	Portable Level = "portable"
 )
 
