@@ -25,6 +25,10 @@ func instrument(i *ixgo.Interp, f *function, own methodSets, stack int) {
 			if instr.Call.IsInvoke() {
 				f.Instrs[n] = invoke(i, f, instr, own, f.Instrs[n])
 			}
+		case *ssa.UnOp, *ssa.Store, *ssa.IndexAddr:
+			if quick := f.fast(instr); quick != nil {
+				f.Instrs[n] = quick
+			}
 		case *ssa.Go:
 			f.Instrs[n] = goroutine(i, f, instr)
 		case *ssa.Jump, *ssa.If:

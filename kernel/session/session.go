@@ -27,6 +27,7 @@ import (
 	"sync"
 	"time"
 
+	"quire/kernel/complete"
 	"quire/kernel/link"
 )
 
@@ -84,6 +85,7 @@ type Ran struct {
 type Session struct {
 	cfg     Config
 	outputs *outputs
+	docs    *complete.Docs
 
 	mu     sync.Mutex // guards compiling and everything below
 	names  map[string]*name
@@ -104,7 +106,7 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Stack == 0 {
 		cfg.Stack = 64 << 20
 	}
-	s := &Session{cfg: cfg, names: map[string]*name{}, magics: map[string]*Magic{}}
+	s := &Session{cfg: cfg, names: map[string]*name{}, magics: map[string]*Magic{}, docs: complete.NewDocs(cfg.Source)}
 	for i := range cfg.Magics {
 		m := &cfg.Magics[i]
 		if m.Line == nil && m.Body == nil {
