@@ -24,7 +24,7 @@ require (
 	github.com/visualfc/funcval v0.1.4 // needed by ixgo at this version
 	github.com/visualfc/goembed v0.3.4 // needed by ixgo at this version
 	github.com/visualfc/xtype v0.3.0 // types between go/types and reflect
-	github.com/yuin/goldmark v1.7.13 // Markdown of notebook reports
+	github.com/yuin/goldmark v1.7.13 // Markdown of reports to HTML
 	github.com/zeebo/xxh3 v1.1.0 // content hashes
 	golang.org/x/net v0.58.0 // HTML parser of corpora
 	golang.org/x/sys v0.49.0 // CPU features, process control

@@ -9,6 +9,7 @@ import (
 	"quire/kernel/magic"
 	"quire/kernel/native"
 	"quire/kernel/session"
+	"quire/lib/show"
 )
 
 // Session is a session with everything that this binary offers to cells.
@@ -52,8 +53,10 @@ func NewSession() (*Session, error) {
 		Auto:   auto,
 		Source: Source,
 		Magics: append(magic.All(s.lost), s.tools.Magics()...),
-		Comm:   func(c link.Comm, out link.Events) { s.tools.Comm(c, out) },
+		Show:   []func(any) (map[string]any, bool){show.Bundle},
+		Comm:   s.comm,
 	})
+	show.Install(&sink{})
 	s.Session = inner
 	return s, err
 }

@@ -293,9 +293,7 @@ func (t *Tools) keep(p *program) error {
 
 // programSource writes the file: what is declared, what the session adds, imports for what is free, main.
 func (t *Tools) programSource(s *session.Session, p *program) (string, error) {
-	t.natives.Lock()
 	sc := t.scopeOf(s)
-	t.natives.Unlock()
 	var extra []string
 	for {
 		text := p.text(extra)
@@ -350,13 +348,8 @@ func (p *program) text(extra []string) string {
 // finish adds the automatic imports and blanks those that nothing uses.
 func finish(sc scope, f *ast.File, text string, imports map[string]string) string {
 	u := &unit{scope: sc, found: imports}
-	u.types.own = nil
 	for _, spec := range f.Imports {
-		if spec.Name == nil {
-			delete(imports, baseName(strings.Trim(spec.Path.Value, "\"`")))
-		} else {
-			delete(imports, spec.Name.Name)
-		}
+		delete(imports, importName(spec))
 	}
 	return u.head() + strings.TrimPrefix(u.edited(f, text, nil), "package main\n")
 }

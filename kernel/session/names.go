@@ -49,7 +49,7 @@ func (n *name) public() Name {
 
 // qualify writes types as cells do: own types bare, others with the name of their package.
 func qualify(p *types.Package) string {
-	if p.Path() == cellPath {
+	if p.Path() == cellPath || strings.HasPrefix(p.Path(), "plugin/") { // types of native cells
 		return ""
 	}
 	return p.Name()

@@ -26,64 +26,106 @@ func (s *Stats) gram(i, n int) uint64 { return s.prefix[i+n] - s.prefix[i]*gramP
 func (s *Stats) chars(i, j int) int { return int(s.ends[j] - s.ends[i]) }
 
 // TopGram returns the code points, spaces between words included, that the most frequent sequence of n words covers where it occurs
-// at all; 0 for texts of fewer than n words. 1 ≤ n ≤ 10. As datatrove, it counts a sequence that occurs once too; among equally frequent
+// at all; 0 for texts of fewer than n words. 2 ≤ n ≤ 10. As datatrove, it counts a sequence that occurs once too; among equally frequent
 // ones the first counts.
 func (s *Stats) TopGram(n int) int {
-	total := len(s.words) - n + 1
-	if total <= 0 {
+	if len(s.words) < n {
 		return 0
 	}
-	s.counts.reset(total)
-	best, at := uint32(0), 0
-	for i := range total {
-		if c, first := s.counts.add(s.gram(i, n), uint32(i)); c > best || c == best && int(first) < at {
+	best, at := uint32(1), 0
+	again := s.repeats(n)
+	s.counts.reset(len(again))
+	for _, i := range again {
+		if int(i)+n > len(s.words) {
+			break
+		}
+		if c, first := s.counts.add(s.gram(int(i), n), uint32(i)); c > best || c == best && c > 1 && int(first) < at {
 			best, at = c, int(first)
 		}
 	}
 	return int(best) * (s.chars(at, at+n) + n - 1)
 }
 
-// DupGram returns the code points in sequences of n words that occurred before, each word counted once. 1 ≤ n ≤ 10.
+// DupGram returns the code points in sequences of n words that occurred before, each word counted once. 2 ≤ n ≤ 10.
 func (s *Stats) DupGram(n int) int {
-	s.grams.reset(len(s.words))
-	dup := 0
-	for i := 0; i+n <= len(s.words); {
-		if s.grams.add(s.gram(i, n)) {
-			i++
-		} else {
+	again := s.repeats(n)
+	s.grams.reset(len(again))
+	dup, free := 0, 0 // words before free are counted
+	for _, at := range again {
+		i := int(at)
+		if i+n > len(s.words) {
+			break
+		}
+		if i >= free && !s.grams.add(s.gram(i, n)) {
 			dup += s.chars(i, i+n)
-			i += n
+			free = i + n
 		}
 	}
 	return dup
 }
 
-// hashSet is a set of hashes that is emptied often: an entry belongs to it only if it carries the set's turn.
+// places are the words that begin a sequence which occurs more than once.
+type places struct {
+	at    []int32 // ascending
+	known bool
+}
+
+// repeats returns where sequences of n words can be that occur more than once: where shorter ones do, of two words, or of five where n
+// allows. Most texts have few such places, which makes the longer sequences cheap.
+func (s *Stats) repeats(n int) []int32 {
+	p, short := &s.twos, 2
+	if n >= 5 {
+		p, short = &s.fives, 5
+	}
+	if p.known {
+		return p.at
+	}
+	total := max(0, len(s.words)-short+1)
+	s.counts.reset(total)
+	s.marks = append(s.marks[:0], make([]bool, total)...)
+	for i := range total {
+		if c, first := s.counts.add(s.gram(i, short), uint32(i)); c > 1 {
+			s.marks[i], s.marks[first] = true, true
+		}
+	}
+	p.at, p.known = p.at[:0], true
+	for i, again := range s.marks {
+		if again {
+			p.at = append(p.at, int32(i))
+		}
+	}
+	return p.at
+}
+
+// hashSet is a set of hashes that is emptied often. Zero marks a free place; the hash zero is kept as one.
 type hashSet struct {
 	keys  []uint64
-	turns []uint32
-	turn  uint32
 	shift int
 }
 
-// reset empties the set and makes room for n keys.
+// reset empties the set and makes room for n keys, half of its places at most.
 func (h *hashSet) reset(n int) {
-	if size := 1 << bits.Len(uint(2*n)); size > len(h.keys) || h.turn == 1<<32-1 {
-		size = max(size, len(h.keys))
-		*h = hashSet{keys: make([]uint64, size), turns: make([]uint32, size), shift: 64 - bits.Len(uint(size)) + 1}
+	size := tableSize(n)
+	if size > cap(h.keys) {
+		h.keys = make([]uint64, size)
 	}
-	h.turn++
+	h.keys = h.keys[:size]
+	clear(h.keys)
+	h.shift = 64 - bits.TrailingZeros(uint(size))
 }
+
+func tableSize(n int) int { return 1 << bits.Len(uint(2*n|7)) }
 
 // add reports whether the key is new.
 func (h *hashSet) add(key uint64) bool {
-	mask := len(h.keys) - 1
-	for i := int(key * mix >> h.shift); ; i = (i + 1) & mask {
-		switch {
-		case h.turns[i] != h.turn:
-			h.turns[i], h.keys[i] = h.turn, key
+	key = max(key, 1)
+	mask := uint64(len(h.keys) - 1)
+	for i := key * mix >> h.shift; ; i++ {
+		switch p := &h.keys[i&mask]; *p {
+		case 0:
+			*p = key
 			return true
-		case h.keys[i] == key:
+		case key:
 			return false
 		}
 	}
@@ -91,29 +133,37 @@ func (h *hashSet) add(key uint64) bool {
 
 // hashCount counts hashes, as hashSet.
 type hashCount struct {
-	set   hashSet
-	count []uint32
-	first []uint32
+	cells []countCell
+	shift int
+}
+
+type countCell struct {
+	key          uint64
+	count, first uint32
 }
 
 func (h *hashCount) reset(n int) {
-	h.set.reset(n)
-	if len(h.count) < len(h.set.keys) {
-		h.count, h.first = make([]uint32, len(h.set.keys)), make([]uint32, len(h.set.keys))
+	size := tableSize(n)
+	if size > cap(h.cells) {
+		h.cells = make([]countCell, size)
 	}
+	h.cells = h.cells[:size]
+	clear(h.cells)
+	h.shift = 64 - bits.TrailingZeros(uint(size))
 }
 
 // add counts the key and returns how often it occurred and where first.
 func (h *hashCount) add(key uint64, at uint32) (count, first uint32) {
-	mask := len(h.set.keys) - 1
-	for i := int(key * mix >> h.set.shift); ; i = (i + 1) & mask {
-		switch {
-		case h.set.turns[i] != h.set.turn:
-			h.set.turns[i], h.set.keys[i], h.count[i], h.first[i] = h.set.turn, key, 1, at
+	key = max(key, 1)
+	mask := uint64(len(h.cells) - 1)
+	for i := key * mix >> h.shift; ; i++ {
+		switch c := &h.cells[i&mask]; c.key {
+		case 0:
+			*c = countCell{key, 1, at}
 			return 1, at
-		case h.set.keys[i] == key:
-			h.count[i]++
-			return h.count[i], h.first[i]
+		case key:
+			c.count++
+			return c.count, c.first
 		}
 	}
 }

@@ -42,18 +42,22 @@ type Stats struct {
 	C4Sentences   int // sentences in those
 	LoremIpsum    bool
 
-	words  []uint64 // hash of each word and symbol
-	prefix []uint64 // polynomial over words: of n words, the hash is prefix[i+n] − prefix[i]·base^n
-	ends   []int32  // code points of words 0…i−1
-	lines  hashSet
-	paras  hashSet
-	grams  hashSet
-	counts hashCount
+	suspect     bool     // the line has a word of policyPhrases or of lorem ipsum
+	words       []uint64 // hash of each word and symbol
+	prefix      []uint64 // polynomial over words: of n words, the hash is prefix[i+n] − prefix[i]·base^n
+	ends        []int32  // code points of words 0…i−1
+	twos, fives places
+	marks       []bool
+	lines       hashSet
+	paras       hashSet
+	grams       hashSet
+	counts      hashCount
 }
 
 // Measure takes the numbers of a text.
 func (s *Stats) Measure(text string) {
-	*s = Stats{words: s.words[:0], prefix: s.prefix[:0], ends: s.ends[:0], lines: s.lines, paras: s.paras, grams: s.grams, counts: s.counts}
+	*s = Stats{words: s.words[:0], prefix: s.prefix[:0], ends: s.ends[:0], twos: places{at: s.twos.at}, fives: places{at: s.fives.at},
+		marks: s.marks, lines: s.lines, paras: s.paras, grams: s.grams, counts: s.counts}
 	lines := strings.Count(text, "\n") + 1
 	s.lines.reset(lines)
 	s.paras.reset(lines)
@@ -84,6 +88,7 @@ func (s *Stats) Measure(text string) {
 func (s *Stats) line(line string, stops *uint8) {
 	words, sentences := s.RealWords, s.Sentences
 	begun := s.Chars
+	s.suspect = false
 	longest := s.scan(line, stops)
 	chars := s.Chars - begun
 	trimmed := strings.TrimSpace(line)
@@ -111,11 +116,11 @@ func (s *Stats) line(line string, stops *uint8) {
 		s.DupLines++
 		s.DupLineChars += chars
 	}
-	if punct && !ellipsis && s.RealWords-words >= 3 && longest <= 1000 && !policy(trimmed) {
+	if punct && !ellipsis && s.RealWords-words >= 3 && longest <= 1000 && !(s.suspect && policy(trimmed)) {
 		s.C4Lines++
 		s.C4Sentences += max(1, s.Sentences-sentences)
 	}
-	if !s.LoremIpsum && containsFold(trimmed, "lorem ipsum") {
+	if s.suspect && containsFold(trimmed, "lorem ipsum") {
 		s.LoremIpsum = true
 	}
 }
@@ -124,15 +129,18 @@ func (s *Stats) line(line string, stops *uint8) {
 const (
 	classSpace = iota
 	classSymbol
-	classLetter
-	classDigit
-	classInner // ' - . _ : part of a word between two of its characters
+	classInner // ' - . _ ’ : part of a word between two of its characters
 	classIdeograph
+	classWide // first byte of a longer character
+	classDigit
+	classLetter // from classDigit on, part of a word
 )
 
-var asciiClass = func() (t [128]uint8) {
+var byteClass = func() (t [256]uint8) {
 	for c := range t {
 		switch {
+		case c >= utf8.RuneSelf:
+			t[c] = classWide
 		case c <= ' ' || c == 0x7f:
 			t[c] = classSpace
 		case c >= '0' && c <= '9':
@@ -150,16 +158,16 @@ var asciiClass = func() (t [128]uint8) {
 
 // class returns the class of the character that s begins with, and its bytes.
 func class(s string) (cl uint8, size int) {
-	if s[0] < utf8.RuneSelf {
-		return asciiClass[s[0]], 1
+	if cl := byteClass[s[0]]; cl != classWide {
+		return cl, 1
 	}
 	r, size := utf8.DecodeRuneInString(s)
 	switch {
-	case r >= 0x3040 && r <= 0x30ff, r >= 0x3400 && r <= 0x4dbf, r >= 0x4e00 && r <= 0x9fff, r >= 0x20000 && r <= 0x3ffff, r >= 0xf900 && r <= 0xfaff:
+	case ideograph(r):
 		return classIdeograph, size
 	case unicode.IsLetter(r) || unicode.IsMark(r):
 		return classLetter, size
-	case unicode.IsDigit(r) || unicode.IsNumber(r):
+	case unicode.IsNumber(r):
 		return classDigit, size
 	case unicode.IsSpace(r):
 		return classSpace, size
@@ -170,11 +178,20 @@ func class(s string) (cl uint8, size int) {
 	}
 }
 
+// ideograph reports whether r is a Han ideograph or kana.
+func ideograph(r rune) bool {
+	return r >= 0x3040 && r <= 0x30ff || r >= 0x3400 && r <= 0x4dbf || r >= 0x4e00 && r <= 0x9fff ||
+		r >= 0xf900 && r <= 0xfaff || r >= 0x20000 && r <= 0x3ffff
+}
+
 // scan finds the words of a line and returns the length of the longest run without a space.
 func (s *Stats) scan(line string, stops *uint8) (longest int) {
 	run := 0 // code points since the last space
 	for i := 0; i < len(line); {
-		cl, size := class(line[i:])
+		cl, size := byteClass[line[i]], 1
+		if cl == classWide {
+			cl, size = class(line[i:])
+		}
 		switch cl {
 		case classSpace:
 			i += size
@@ -182,12 +199,14 @@ func (s *Stats) scan(line string, stops *uint8) (longest int) {
 			longest, run = max(longest, run), 0
 		case classLetter, classDigit:
 			n, chars, alpha := word(line[i:])
-			s.addWord(line[i:i+n], chars)
+			w := line[i : i+n]
+			s.addWord(w, chars)
 			s.RealWords++
 			s.WordChars += chars
 			if alpha {
 				s.AlphaWords++
-				*stops |= stopWord(line[i : i+n])
+				*stops |= stopWord(w)
+				s.suspect = s.suspect || suspectWord(w)
 			}
 			i += n
 			run += chars
@@ -254,16 +273,23 @@ func (s *Stats) sentenceEnd(behind string) {
 // word returns the bytes and code points of the word that s begins with, and whether it has a letter.
 func word(s string) (n, chars int, alpha bool) {
 	for n < len(s) {
+		run, any := n, uint8(0)
+		for n < len(s) && byteClass[s[n]] >= classDigit {
+			any |= byteClass[s[n]] - classDigit
+			n++
+		}
+		chars += n - run
+		alpha = alpha || any != 0
+		if n == len(s) {
+			break
+		}
 		cl, size := class(s[n:])
-		switch cl {
-		case classLetter:
+		switch {
+		case cl == classLetter:
 			alpha = true
-		case classDigit:
-		case classInner:
-			if n+size >= len(s) {
-				return n, chars, alpha
-			}
-			if next, _ := class(s[n+size:]); next != classLetter && next != classDigit {
+		case cl == classDigit:
+		case cl == classInner && n+size < len(s):
+			if next, _ := class(s[n+size:]); next < classDigit {
 				return n, chars, alpha
 			}
 		default:
@@ -310,6 +336,22 @@ func terminal(r rune) bool {
 	switch r {
 	case '.', '!', '?', '"', '\'', '…', '。', '！', '？', '”', '’', '」', '』':
 		return true
+	}
+	return false
+}
+
+// suspectWord reports whether a word begins as those that policyPhrases and lorem ipsum cannot do without.
+func suspectWord(w string) bool {
+	if len(w) < 5 {
+		return false
+	}
+	switch w[0] | 0x20 {
+	case 'j', 't', 'p', 'c', 'l':
+		for _, key := range [...]string{"javascript", "terms", "privacy", "cookie", "lorem"} {
+			if w[0]|0x20 == key[0] && containsFold(w, key) {
+				return true
+			}
+		}
 	}
 	return false
 }

@@ -1,28 +1,7 @@
 package main
 
-import (
-	"fmt"
-	"os"
-	"os/exec"
-
-	"quire/kernel/kerneltest"
-)
-
+// benchCmd groups the benchmarks that come with the program: each measures its peer in the same run.
 type benchCmd struct {
-	Kernel benchKernelCmd `cmd:"" help:"Measure the kernel beside ipykernel, in turns."`
-}
-
-type benchKernelCmd struct {
-	Python string `default:"/usr/bin/python3" help:"Python that has ipykernel."`
-}
-
-func (c benchKernelCmd) Run() error {
-	if err := exec.Command(c.Python, "-c", "import ipykernel").Run(); err != nil {
-		return fmt.Errorf("%s has no ipykernel to compare with: install python3-ipykernel, or say --python", c.Python)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	return kerneltest.Bench(os.Stdout, kerneltest.Quire(self), kerneltest.IPyKernel(c.Python), kerneltest.DefaultRounds())
+	Kernel benchKernelCmd `cmd:"" help:"The kernel beside ipykernel, in turns."`
+	Tensor benchTensorCmd `cmd:"" help:"Tensor kernels beside the limits of this machine and, with --vs, beside OpenBLAS or PyTorch."`
 }

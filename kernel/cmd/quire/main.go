@@ -12,14 +12,17 @@ import (
 
 // commands is the command line. A command's Run method may take a context, cancelled by the first interrupt.
 type commands struct {
-	Kernel    kernelCmd    `cmd:"" help:"Serve a Jupyter front end."`
-	Session   sessionCmd   `cmd:"" hidden:"" help:"Run cells for a kernel that has started this process."`
-	Install   installCmd   `cmd:"" help:"Tell Jupyter about this kernel."`
-	Uninstall uninstallCmd `cmd:"" help:"Make Jupyter forget this kernel."`
-	Run       runCmd       `cmd:"" help:"Execute a notebook, without Jupyter."`
-	Doctor    doctorCmd    `cmd:"" help:"Say what this machine offers and what to do about what is missing."`
-	Bench     benchCmd     `cmd:"" help:"Measure this build against its bars."`
-	Version   versionCmd   `cmd:"" help:"Print version, Go release and SIMD level."`
+	Kernel     kernelCmd     `cmd:"" help:"Serve a Jupyter front end."`
+	Session    sessionCmd    `cmd:"" hidden:"" help:"Run cells for a kernel that has started this process."`
+	Install    installCmd    `cmd:"" help:"Tell Jupyter about this kernel."`
+	Uninstall  uninstallCmd  `cmd:"" help:"Make Jupyter forget this kernel."`
+	Run        runCmd        `cmd:"" help:"Execute a notebook, without Jupyter."`
+	Doctor     doctorCmd     `cmd:"" help:"Say what this machine offers and what to do about what is missing."`
+	Tokenize   tokenizeCmd   `cmd:"" help:"Turn JSON strings, one a line, into arrays of token ids."`
+	Detokenize detokenizeCmd `cmd:"" help:"Turn arrays of token ids, one a line, into JSON strings."`
+	Chat       chatCmd       `cmd:"" help:"Render conversations by a model's chat template."`
+	Bench      benchCmd      `cmd:"" help:"Measure this build beside its peers, in one run."`
+	Version    versionCmd    `cmd:"" help:"Print version, Go release and SIMD level."`
 }
 
 func main() {

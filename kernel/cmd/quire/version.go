@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"runtime"
+
+	"quire/simd"
 )
 
 // version is the release; a session process of another one is refused.
@@ -11,6 +13,6 @@ const version = "0.1.0"
 type versionCmd struct{}
 
 func (versionCmd) Run() error {
-	_, err := fmt.Printf("quire %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Printf("quire %s %s %s/%s %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, simd.Describe())
 	return err
 }

@@ -1,0 +1,42 @@
+package show
+
+import (
+	_ "embed"
+	"encoding/base64"
+	"strings"
+	"sync"
+
+	"quire/lib/show/internal/echarts"
+)
+
+//go:embed library.js
+var libraryJS string
+
+// LibraryHTML is the script that every page with charts needs once: ECharts, packed, and what draws the queued charts with it.
+// A bundle of the first chart of a notebook holds it; [Report] puts it into the page once.
+var LibraryHTML = sync.OnceValue(func() string {
+	return `<script class="quire-library">` + strings.Replace(libraryJS, "GZIP",
+		base64.StdEncoding.EncodeToString(echarts.Gzip), 1) + `</script>`
+})
+
+// carrier is the cell whose output holds the library.
+var carrier struct {
+	sync.Mutex
+	sink Sink
+	cell string
+	sent bool
+}
+
+// carry reports whether the chart shown now takes the library along: the first one does, and so does one in the cell that the
+// library stands in, because that cell's run replaces its output.
+func carry() bool {
+	s := sink()
+	cell := s.Cell()
+	carrier.Lock()
+	defer carrier.Unlock()
+	if carrier.sent && carrier.sink == s && (cell == "" || cell != carrier.cell) {
+		return false
+	}
+	carrier.sink, carrier.cell, carrier.sent = s, cell, true
+	return true
+}

@@ -1,0 +1,248 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+
+	"quire/simd/dtype"
+	"quire/simd/tensor"
+)
+
+// keyBlock is how many keys are scored at a time. Blocks lie at multiples of it, counted from the first key of the sequence, so that a query meets the same
+// sums whatever other queries share its task.
+const keyBlock = 128
+
+// queryRows is how many rows, tokens times query heads of a group, a task handles together (BenchmarkAttention).
+const queryRows = 112
+
+// attention is what the tasks of one Attention share.
+type attention struct {
+	e                 *engine
+	p                 tensor.Attention
+	group, hkv, d     int
+	dPad              int // d in whole panels of pv
+	qk, pv            *tile
+	qType, kType      dtype.Type // panels of the first product
+	probType, valType dtype.Type // panels of the second
+}
+
+func (e *engine) newAttention(p tensor.Attention) *attention {
+	a := &attention{e: e, p: p, d: p.Q.Dim(2)}
+	kdt, vdt := p.K.DType(), p.V.DType()
+	if p.KV != nil {
+		c := p.KV.Config()
+		a.hkv, kdt, vdt = c.KVHeads, c.DType, c.DType
+	} else {
+		a.hkv = p.K.Dim(1)
+	}
+	a.group = p.Q.Dim(1) / a.hkv
+	a.qk, a.qType, a.kType = e.choose(p.Q.DType(), kdt, false)
+	a.pv, a.probType, a.valType = e.choose(vdt, vdt, false)
+	a.dPad = (a.d + a.pv.nr - 1) / a.pv.nr * a.pv.nr
+	return a
+}
+
+// Attention computes each key head's queries block by block, keeping a running maximum and sum a row.
+func (b *Backend) Attention(p tensor.Attention) {
+	p = p.Check()
+	if p.Q.Len() == 0 {
+		return
+	}
+	a := b.e.newAttention(p)
+	type task struct{ seq, head, t0, t1 int }
+	var tasks []task
+	tokens := max(1, queryRows/a.group)
+	for s := range p.Seqs() {
+		for head := range a.hkv {
+			first, last := int(p.CuQ[s]), int(p.CuQ[s+1])
+			for t := last; t > first; t -= tokens {
+				tasks = append(tasks, task{s, head, max(first, t-tokens), t})
+			}
+		}
+	}
+	b.e.pool.run(len(tasks), func(i int) {
+		t := tasks[i]
+		a.queries(t.seq, t.head, t.t0, t.t1)
+	})
+}
+
+// sees is the range of keys that the query at row t of sequence s sees.
+func (a *attention) sees(s, t int) (lo, hi int) {
+	keys := a.keys(s)
+	hi = keys
+	if a.p.Causal {
+		hi = max(0, t-int(a.p.CuQ[s+1])+keys+1)
+	}
+	if a.p.Window > 0 {
+		lo = max(0, hi-a.p.Window)
+	}
+	return lo, hi
+}
+
+func (a *attention) keys(s int) int {
+	if a.p.KV != nil {
+		return int(a.p.KeyLens[s])
+	}
+	return int(a.p.CuK[s+1] - a.p.CuK[s])
+}
+
+// flash is the state of one task.
+type flash struct {
+	rows      int
+	q         unsafe.Pointer // packed queries
+	s, o      unsafe.Pointer // float32 scores (rows, keyBlock) and weighted sums (rows, dPad)
+	prob      unsafe.Pointer // probabilities (rows, keyBlock) in probType
+	left      unsafe.Pointer // the same packed
+	k, v      unsafe.Pointer // packed keys and values
+	most, sum []float32      // running maximum and sum of each row
+	tmp       unsafe.Pointer // keys or values of one block gathered from pages
+}
+
+// carve cuts aligned pieces of the given sizes out of one scratch buffer.
+func (s *scratch) carve(sizes ...int) (parts []unsafe.Pointer, free func()) {
+	total := prefetchSlack
+	for _, n := range sizes {
+		total += (n + 127) &^ 63
+	}
+	buf := s.get(total)
+	off := 0
+	for _, n := range sizes {
+		parts = append(parts, at(buf.ptr(), off))
+		off += (n + 127) &^ 63
+	}
+	return parts, func() { s.put(buf) }
+}
+
+func (a *attention) newFlash(rows int) (f *flash, free func()) {
+	p, free := a.e.scratch.carve(a.qk.leftBytes(rows, a.d), rows*keyBlock*4, rows*a.dPad*4, rows*keyBlock*4, a.pv.leftBytes(rows, keyBlock),
+		a.qk.rightBytes(keyBlock, a.d), a.pv.rightBytes(a.d, keyBlock), rows*4, rows*4, keyBlock*a.d*4)
+	f = &flash{rows: rows, q: p[0], s: p[1], o: p[2], prob: p[3], left: p[4], k: p[5], v: p[6], most: f32s(p[7], rows), sum: f32s(p[8], rows), tmp: p[9]}
+	clear(f32s(f.o, rows*a.dPad))
+	clear(f.sum)
+	for i := range f.most {
+		f.most[i] = float32(math.Inf(-1))
+	}
+	return f, free
+}
+
+// queries computes the rows of tokens t0 to t1−1 of sequence s for the query heads of one key head. A masked value that is not finite would spoil
+// its whole task by 0·Inf, so a task with NaN in its result is done again token by token.
+func (a *attention) queries(s, head, t0, t1 int) {
+	f, free := a.newFlash((t1 - t0) * a.group)
+	defer free()
+	a.packQueries(f.q, a.p.Q, head, t0, t1)
+	lo, _ := a.sees(s, t0)
+	_, hi := a.sees(s, t1-1)
+	j := lo / keyBlock * keyBlock
+	if t1-t0 == 1 {
+		j = lo
+	}
+	for j < hi {
+		next := min(hi, (j/keyBlock+1)*keyBlock)
+		a.keyBlock(f, s, head, t0, j, next)
+		j = next
+	}
+	if clean := a.finish(f, head, t0, t1); !clean && t1-t0 > 1 {
+		for t := t0; t < t1; t++ {
+			a.queries(s, head, t, t+1)
+		}
+	}
+}
+
+// packQueries packs rows of x (T, H, D), the heads of one group token by token, as the left operand of the first product.
+func (a *attention) packQueries(dst unsafe.Pointer, x tensor.Tensor, head, t0, t1 int) {
+	rows, size := (t1-t0)*a.group, x.DType().BlockBytes()
+	m := matrix{dt: x.DType(), lines: rows, k: a.d, lineStr: a.d, kStr: 1}
+	if a.group == 1 {
+		m.p, m.lineStr = lineOf(x, t0*x.Dim(1)+head).p, x.Stride(0)
+		a.e.ks.packLeft(dst, a.qk, a.qType, m, 0, rows, &a.e.scratch)
+		return
+	}
+	buf := a.e.scratch.get(rows * a.d * size)
+	defer a.e.scratch.put(buf)
+	m.p = buf.ptr()
+	for r := range rows {
+		from := lineOf(x, (t0+r/a.group)*x.Dim(1)+head*a.group+r%a.group)
+		copy(bytesAt(m.ptr(r, 0), a.d*size), bytesAt(from.p, a.d*size))
+	}
+	a.e.ks.packLeft(dst, a.qk, a.qType, m, 0, rows, &a.e.scratch)
+}
+
+// keyBlock takes keys j0 to j1−1 into account.
+func (a *attention) keyBlock(f *flash, s, head, t0, j0, j1 int) {
+	ks, n := &a.e.ks, j1-j0
+	keys := a.lines(f, s, head, j0, j1, false)
+	ks.packRight(f.k, a.qk, a.kType, keys, &a.e.scratch)
+	a.qk.times(f.s, keyBlock*4, f.rows, n, a.qk.steps(a.d), f.q, f.k, 0)
+	size := a.probType.BlockBytes()
+	for r := range f.rows {
+		lo, hi := a.sees(s, t0+r/a.group)
+		a.soften(f, r, max(lo, j0)-j0, min(hi, j1)-j0, n, size)
+	}
+	prob := matrix{p: f.prob, dt: a.probType, lines: f.rows, k: n, lineStr: keyBlock, kStr: 1}
+	ks.packLeft(f.left, a.pv, a.probType, prob, 0, f.rows, &a.e.scratch)
+	values := a.lines(f, s, head, j0, j1, true)
+	values = values.transposed()
+	ks.packRight(f.v, a.pv, a.valType, values, &a.e.scratch)
+	a.pv.times(f.o, a.dPad*4, f.rows, a.d, a.pv.steps(n), f.left, f.v, 1)
+}
+
+// soften turns the scores lo to hi−1 of row r into weights, zero outside, and brings the row's sums to the new maximum.
+func (a *attention) soften(f *flash, r, lo, hi, n, size int) {
+	ks := &a.e.ks
+	score := f32s(at(f.s, r*keyBlock*4), n)
+	if lo >= hi {
+		clear(bytesAt(at(f.prob, r*keyBlock*size), n*size))
+		return
+	}
+	seen := score[lo:hi]
+	ks.affine(seen, seen, a.p.Scale, 0)
+	most := max(f.most[r], ks.max(seen))
+	clear(score[:lo])
+	clear(score[hi:])
+	if math.IsInf(float64(most), -1) {
+		clear(seen)
+	} else {
+		if most != f.most[r] {
+			shrink := float32(math.Exp(float64(f.most[r] - most)))
+			f.sum[r] *= shrink
+			o := f32s(at(f.o, r*a.dPad*4), a.d)
+			ks.affine(o, o, shrink, 0)
+			f.most[r] = most
+		}
+		f.sum[r] += ks.expSum(seen, seen, most)
+	}
+	ks.fromF32(at(f.prob, r*keyBlock*size), a.probType, score)
+}
+
+// lines returns keys or values j0 to j1−1 of one head as lines of d.
+func (a *attention) lines(f *flash, s, head, j0, j1 int, values bool) matrix {
+	if a.p.KV != nil {
+		return a.p.KV.(*kv).lines(f.tmp, a.p.Pages[s], head, j0, j1, values)
+	}
+	x := a.p.K
+	if values {
+		x = a.p.V
+	}
+	return matrix{p: lineOf(x, (int(a.p.CuK[s])+j0)*a.hkv+head).p, dt: x.DType(), lines: j1 - j0, k: a.d, lineStr: x.Stride(0), kStr: 1}
+}
+
+// finish divides by the sums and stores; it reports whether no result is NaN.
+func (a *attention) finish(f *flash, head, t0, t1 int) (clean bool) {
+	ks := &a.e.ks
+	check := float32(0)
+	for r := range f.rows {
+		row := (t0+r/a.group)*a.p.Q.Dim(1) + head*a.group + r%a.group
+		o, lse := f32s(at(f.o, r*a.dPad*4), a.d), float32(math.Inf(-1))
+		if f.sum[r] != 0 {
+			ks.affine(o, o, 1/f.sum[r], 0)
+			lse = f.most[r] + float32(math.Log(float64(f.sum[r])))
+		}
+		check += 0 * ks.sum(o)
+		ks.scatterLine(lineOf(a.p.Out, row), o)
+		if !a.p.LSE.IsZero() {
+			a.p.LSE.F32()[row] = lse
+		}
+	}
+	return check == check
+}

@@ -1,0 +1,50 @@
+package cpu
+
+import (
+	"golang.org/x/sys/cpu"
+
+	"quire/simd/tensor"
+)
+
+// peakLoops is the length of a peak loop of peakChains instructions: about 30 µs.
+const (
+	peakLoops  = 1 << 13
+	peakChains = 12
+)
+
+// available lists the vector levels of this machine, best first.
+func available() []kernels {
+	var all []kernels
+	x := cpu.X86
+	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512BF16 && x.HasAVX512VNNI && x.HasBMI2 {
+		k := portable()
+		k.level = AVX512
+		k.f32 = tile{gemmF32AVX512, 32, 1, 4, 4}
+		k.bf16 = tile{gemmBF16AVX512, 32, 2, 4, 4}
+		k.mixedBF16 = tile{gemmMixedBF16AVX512, 32, 2, 8, 4}
+		k.mixedF16 = tile{gemmMixedF16AVX512, 32, 1, 4, 2}
+		k.packTranspose, k.packRows32, k.packRows16 = packTransposeAVX512, packRows32AVX512, packRows16AVX512
+		k.peak = map[tensor.Limit]func() float64{
+			tensor.PeakF32:  func() float64 { peakF32AVX512(peakLoops); return peakLoops * peakChains * 32 },
+			tensor.PeakBF16: func() float64 { peakBF16AVX512(peakLoops); return peakLoops * peakChains * 64 },
+			tensor.PeakInt8: func() float64 { peakI8AVX512(peakLoops); return peakLoops * peakChains * 128 },
+		}
+		k.read = readAVX512
+		vectorsAVX512.use(&k)
+		all = append(all, k)
+	}
+	if x.HasAVX2 && x.HasFMA {
+		k := portable()
+		k.level = AVX2
+		k.f32 = tile{gemmF32AVX2, 16, 1, 4, 4}
+		k.mixedBF16 = tile{gemmMixedBF16AVX2, 16, 2, 8, 4}
+		k.mixedF16 = tile{gemmMixedF16AVX2, 16, 1, 4, 2}
+		k.peak = map[tensor.Limit]func() float64{
+			tensor.PeakF32: func() float64 { peakF32AVX2(peakLoops); return peakLoops * peakChains * 16 },
+		}
+		k.read = readAVX2
+		vectorsAVX2.use(&k)
+		all = append(all, k)
+	}
+	return all
+}

@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package cpu
+
+// available: this processor has no assembly of ours.
+func available() []kernels { return nil }

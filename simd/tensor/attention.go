@@ -1,0 +1,193 @@
+package tensor
+
+import (
+	"fmt"
+	"math"
+
+	"quire/simd/dtype"
+)
+
+// Attention is Out = softmax(Scale·Q·Kᵀ + mask)·V for a packed batch of sequences, without an S×S buffer.
+//
+//	Q, Out (T, H, D) float    K, V (S, Hkv, D) float, or KV paged    LSE (T, H) F32    H a multiple of Hkv
+//
+// Query head h reads key head h/(H/Hkv): grouped-query attention, Ainslie et al. 2023, arXiv:2305.13245 §2.2. Rows of Q, K, V, Out may be strided
+// (slices of a fused projection); the last axis has stride 1. Sequence b has the query rows CuQ[b] to CuQ[b+1]−1 and
+//   - dense: the key rows CuK[b] to CuK[b+1]−1 of K and V;
+//   - paged: KeyLens[b] keys, key j in slot Pages[b][j/P]·P + j%P of KV, P its page size. The keys of these queries are already written.
+//
+// Queries are the last of their sequence: query i of Tq sees key j of Sk if j ≤ i + Sk − Tq (Causal), and if i + Sk − Tq − j < Window (Window > 0; Window needs Causal).
+// A query that sees no key gets Out = 0 and LSE = −Inf. LSE is log Σ e^(Scale·q·k), needed by AttentionGrad. Dao 2023, arXiv:2307.08691.
+//
+// Sums are F32; the probabilities may be rounded to the type of V before the second product. F32 operands are computed in F32 throughout. A query's bits depend on its own
+// row and keys alone: equal for prefill in one piece, in chunks, and for decoding one by one. Out may be Q (in place); nothing else overlaps.
+type Attention struct {
+	Out, Q  Tensor
+	K, V    Tensor
+	KV      KV      // instead of K and V
+	LSE     Tensor  // none: zero Tensor
+	CuQ     []int32 // length B+1, from 0 to T; nil: one sequence
+	CuK     []int32 // dense: length B+1, from 0 to S; nil: one sequence, or CuQ where that is given
+	Pages   [][]int32
+	KeyLens []int32
+	Causal  bool
+	Window  int     // 0: no limit
+	Scale   float32 // 0 means 1/√D
+}
+
+// AttentionGrad writes the gradients of dense Attention: DQ, DK and DV are overwritten. Out and LSE are what the forward pass wrote.
+//
+//	DOut, DQ as Q    DK, DV as K    any float types
+type AttentionGrad struct {
+	Attention  // dense; Out and LSE are read
+	DOut       Tensor
+	DQ, DK, DV Tensor
+}
+
+// KVConfig is the shape of one layer's paged key-value cache.
+type KVConfig struct {
+	Pages, PageSize  int // PageSize a power of two
+	KVHeads, HeadDim int
+	DType            dtype.Type // F32, F16, BF16, Q8_0 or Q4_0; for block formats HeadDim is a multiple of 32
+}
+
+// KV is one layer's key-value cache, in a layout that only the Backend knows which made it. Slot page·PageSize+i holds token i of a page. Who owns which page is the
+// engine's business. Writing to slots while they are read is a race; anything else may run at once.
+type KV interface {
+	Config() KVConfig
+	Bytes() int // memory held
+	// Write stores the keys and values of T tokens, rounded or quantised by dtype's rules along D.
+	//
+	//	k, v (T, Hkv, D) float, last stride 1    slots (T) I32, all different
+	Write(k, v, slots Tensor)
+	// Read is the inverse of Write, for tests, swapping out and moving to another backend.
+	Read(k, v, slots Tensor)
+	// CopyPages copies whole pages: page src[i] to dst[i], as copy-on-write needs. No page is both.
+	CopyPages(dst, src []int32)
+}
+
+// Seqs is the number of sequences.
+func (p Attention) Seqs() int { return len(p.CuQ) - 1 }
+
+// Check panics if anything does not fit. It returns p with the defaults made explicit: CuQ, CuK and Scale.
+func (p Attention) Check() Attention {
+	const op = "Attention"
+	if p.Q.rank != 3 || !p.Q.dt.IsFloat() || !p.Out.SameShape(p.Q) || !p.Out.dt.IsFloat() {
+		fail(op, "out %v, q %v: want equal (T, H, D) float", p.Out, p.Q)
+	}
+	d := p.Q.Dim(2)
+	if p.Scale == 0 && d > 0 {
+		p.Scale = float32(1 / math.Sqrt(float64(d)))
+	}
+	if p.Window < 0 || p.Window > 0 && !p.Causal {
+		fail(op, "window %d: want ≥ 0, and Causal", p.Window)
+	}
+	if p.KV == nil {
+		p = p.checkDense()
+	} else {
+		p = p.checkPaged()
+	}
+	if !p.LSE.IsZero() && (p.LSE.dt != dtype.F32 || p.LSE.rank != 2 || p.LSE.Dim(0) != p.Q.Dim(0) || p.LSE.Dim(1) != p.Q.Dim(1) || !p.LSE.IsContiguous()) {
+		fail(op, "lse %v: want contiguous F32 [%d %d]", p.LSE, p.Q.Dim(0), p.Q.Dim(1))
+	}
+	for _, t := range []Tensor{p.Q, p.Out, p.K, p.V} {
+		if !t.IsZero() && !unitLast(t) {
+			fail(op, "%v: the last stride must be 1", t)
+		}
+	}
+	noOverlap(op, p.Out, p.K, p.V, p.LSE)
+	if !p.Out.IsSame(p.Q) {
+		noOverlap(op, p.Out, p.Q)
+	}
+	return p
+}
+
+func (p Attention) checkDense() Attention {
+	const op = "Attention"
+	h, d := p.Q.Dim(1), p.Q.Dim(2)
+	if p.K.rank != 3 || !p.K.SameShape(p.V) || !p.K.dt.IsFloat() || !p.V.dt.IsFloat() || p.K.Dim(2) != d || !divides(p.K.Dim(1), h) {
+		fail(op, "q %v, k %v, v %v: want (T, H, D) and equal (S, Hkv, D) float, Hkv dividing H", p.Q, p.K, p.V)
+	}
+	if p.CuK == nil && p.CuQ != nil {
+		p.CuK = p.CuQ
+	} else if p.CuK == nil {
+		p.CuK = []int32{0, int32(p.K.Dim(0))}
+	}
+	if p.CuQ == nil {
+		p.CuQ = []int32{0, int32(p.Q.Dim(0))}
+	}
+	checkCu(op, "CuQ", p.CuQ, p.Q.Dim(0))
+	checkCu(op, "CuK", p.CuK, p.K.Dim(0))
+	if len(p.CuQ) != len(p.CuK) {
+		fail(op, "CuQ has %d sequences, CuK %d", len(p.CuQ)-1, len(p.CuK)-1)
+	}
+	return p
+}
+
+func (p Attention) checkPaged() Attention {
+	const op = "Attention"
+	c := p.KV.Config()
+	if !p.K.IsZero() || !p.V.IsZero() || p.CuK != nil {
+		fail(op, "both a KV cache and dense keys are given")
+	}
+	if c.HeadDim != p.Q.Dim(2) || !divides(c.KVHeads, p.Q.Dim(1)) {
+		fail(op, "q %v, cache of %d heads of %d", p.Q, c.KVHeads, c.HeadDim)
+	}
+	if p.CuQ == nil {
+		p.CuQ = []int32{0, int32(p.Q.Dim(0))}
+	}
+	checkCu(op, "CuQ", p.CuQ, p.Q.Dim(0))
+	if len(p.KeyLens) != p.Seqs() || len(p.Pages) != p.Seqs() {
+		fail(op, "%d sequences, %d key lengths, %d page tables", p.Seqs(), len(p.KeyLens), len(p.Pages))
+	}
+	for b, n := range p.KeyLens {
+		need := (int(n) + c.PageSize - 1) / c.PageSize
+		if n < 0 || len(p.Pages[b]) < need {
+			fail(op, "sequence %d: %d keys, %d pages of %d", b, n, len(p.Pages[b]), c.PageSize)
+		}
+		for _, page := range p.Pages[b][:need] {
+			if page < 0 || int(page) >= c.Pages {
+				fail(op, "sequence %d: page %d of %d", b, page, c.Pages)
+			}
+		}
+	}
+	return p
+}
+
+// Check panics if anything does not fit. It returns p with the defaults made explicit.
+func (p AttentionGrad) Check() AttentionGrad {
+	const op = "AttentionGrad"
+	p.Attention = p.Attention.Check()
+	if p.KV != nil || p.LSE.IsZero() {
+		fail(op, "want dense keys and the LSE of the forward pass")
+	}
+	for _, t := range []Tensor{p.DOut, p.DQ} {
+		if !t.SameShape(p.Q) || !t.dt.IsFloat() || !unitLast(t) {
+			fail(op, "%v: want the shape of q %v", t, p.Q)
+		}
+	}
+	for _, t := range []Tensor{p.DK, p.DV} {
+		if !t.SameShape(p.K) || !t.dt.IsFloat() || !unitLast(t) {
+			fail(op, "%v: want the shape of k %v", t, p.K)
+		}
+	}
+	for _, t := range []Tensor{p.DQ, p.DK, p.DV} {
+		noOverlap(op, t, p.Q, p.K, p.V, p.Out, p.DOut, p.LSE)
+	}
+	return p
+}
+
+// Validate reports what is wrong with c.
+func (c KVConfig) Validate() error {
+	switch {
+	case c.Pages < 0 || c.PageSize < 1 || c.PageSize&(c.PageSize-1) != 0:
+		return fmt.Errorf("tensor: KVConfig: %d pages of %d: the page size must be a power of two", c.Pages, c.PageSize)
+	case c.KVHeads < 1 || c.HeadDim < 1:
+		return fmt.Errorf("tensor: KVConfig: %d heads of %d: both must be positive", c.KVHeads, c.HeadDim)
+	case !c.DType.IsFloat() && c.DType != dtype.Q8_0 && c.DType != dtype.Q4_0:
+		return fmt.Errorf("tensor: KVConfig: type %v: want F32, F16, BF16, Q8_0 or Q4_0", c.DType)
+	case c.HeadDim%c.DType.Block() != 0:
+		return fmt.Errorf("tensor: KVConfig: head dim %d: %v needs a multiple of %d", c.HeadDim, c.DType, c.DType.Block())
+	}
+	return nil
+}
