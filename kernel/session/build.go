@@ -74,10 +74,10 @@ func (p *program) interpret(b *builder, main *ssa.Package) *link.Error {
 	b.visit(v, main, m.msets)
 	own := ownMethods(m)
 	e.declare(main)
-	e.adopt(i, ctx)
 	for _, f := range m.funcs {
 		instrument(i, f, own, p.s.cfg.Stack)
 	}
+	e.release(i, ctx, own)
 	p.interp = i
 	return nil
 }

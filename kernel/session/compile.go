@@ -6,6 +6,7 @@ import (
 	"go/scanner"
 	"go/token"
 	"go/types"
+	"maps"
 	"reflect"
 	"runtime"
 	"strconv"
@@ -138,7 +139,7 @@ func (p *program) accept(c *checker) *link.Error {
 
 // taken lists the names that session names must not be inserted over.
 func (p *program) taken(c *checker) map[string]bool {
-	t := map[string]bool{}
+	t := maps.Clone(p.inSource)
 	for _, n := range c.pkg.Scope().Names() {
 		t[n] = true
 	}

@@ -19,8 +19,18 @@ func contextCause(ctx context.Context) error { return context.Cause(ctx) }
 // stopping counts the cells of the process that are being stopped: interpreted code looks for its own only while it is not zero.
 var stopping atomic.Int32
 
-// stopAgain is how long deferred functions of a stopped goroutine may run before it is stopped again.
-const stopAgain = 100 * time.Millisecond
+// A stopped goroutine may run its deferred functions: it is stopped again after stopAgain, and from the stopsAtOnce-th time on without
+// such a pause, so that code which recovers from everything ends too.
+const (
+	stopAgain   = 100 * time.Millisecond
+	stopsAtOnce = 3
+)
+
+// stop is what a cell remembers of a goroutine that it has stopped.
+type stop struct {
+	at    time.Time
+	times int
+}
 
 // poll stops the calling goroutine when its cell was cancelled.
 func poll() {
@@ -29,10 +39,14 @@ func poll() {
 		return
 	}
 	id, now := routine.Goid(), time.Now()
-	if last, ok := c.stopped.Load(id); ok && now.Sub(last.(time.Time)) < stopAgain {
+	last := stop{}
+	if v, ok := c.stopped.Load(id); ok {
+		last = v.(stop)
+	}
+	if last.times < stopsAtOnce && now.Sub(last.at) < stopAgain {
 		return
 	}
-	c.stopped.Store(id, now)
+	c.stopped.Store(id, stop{now, last.times + 1})
 	panic(stopped{})
 }
 
