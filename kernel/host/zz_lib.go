@@ -3,11 +3,87 @@
 package host
 
 import (
+	p_quire_lib_chat "quire/lib/chat"
+	p_quire_lib_chat_convert "quire/lib/chat/convert"
+	p_quire_lib_chat_jinja "quire/lib/chat/jinja"
+	p_quire_lib_chat_taint "quire/lib/chat/taint"
 	p_quire_lib_clean "quire/lib/clean"
 	p_quire_lib_corpus "quire/lib/corpus"
+	p_quire_lib_show "quire/lib/show"
+	p_quire_lib_token "quire/lib/token"
 )
 
 var zzlib = []table{
+	{path: "quire/lib/chat", name: "chat", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/chat/jinja quire/lib/chat/taint quire/lib/token sync time", symbols: []symbol{
+		{"Assistant", untyped{"untyped string", "assistant"}},
+		{"Builtin", p_quire_lib_chat.Builtin},
+		{"CallFormat", (*p_quire_lib_chat.CallFormat)(nil)},
+		{"Chat", (*p_quire_lib_chat.Chat)(nil)},
+		{"Conversation", (*p_quire_lib_chat.Conversation)(nil)},
+		{"DeepSeekCalls", p_quire_lib_chat.DeepSeekCalls},
+		{"Encoded", (*p_quire_lib_chat.Encoded)(nil)},
+		{"Environment", untyped{"untyped string", "environment"}},
+		{"Event", (*p_quire_lib_chat.Event)(nil)},
+		{"InternLM2Calls", p_quire_lib_chat.InternLM2Calls},
+		{"Llama3Calls", p_quire_lib_chat.Llama3Calls},
+		{"Load", p_quire_lib_chat.Load},
+		{"LoadTemplate", p_quire_lib_chat.LoadTemplate},
+		{"Message", (*p_quire_lib_chat.Message)(nil)},
+		{"MistralCalls", p_quire_lib_chat.MistralCalls},
+		{"Names", p_quire_lib_chat.Names},
+		{"New", p_quire_lib_chat.New},
+		{"NewTool", p_quire_lib_chat.NewTool},
+		{"NoCalls", p_quire_lib_chat.NoCalls},
+		{"Options", (*p_quire_lib_chat.Options)(nil)},
+		{"Parse", p_quire_lib_chat.Parse},
+		{"Parser", (*p_quire_lib_chat.Parser)(nil)},
+		{"Part", (*p_quire_lib_chat.Part)(nil)},
+		{"Pretrain", untyped{"untyped string", "pretrain"}},
+		{"QwenCalls", p_quire_lib_chat.QwenCalls},
+		{"Rendered", (*p_quire_lib_chat.Rendered)(nil)},
+		{"Special", (*p_quire_lib_chat.Special)(nil)},
+		{"System", untyped{"untyped string", "system"}},
+		{"Template", (*p_quire_lib_chat.Template)(nil)},
+		{"Tool", (*p_quire_lib_chat.Tool)(nil)},
+		{"ToolCall", (*p_quire_lib_chat.ToolCall)(nil)},
+		{"ToolRole", untyped{"untyped string", "tool"}},
+		{"User", untyped{"untyped string", "user"}},
+	}},
+	{path: "quire/lib/chat/convert", name: "convert", deps: "io iter quire/lib/chat", symbols: []symbol{
+		{"Alpaca", p_quire_lib_chat_convert.Alpaca},
+		{"Any", p_quire_lib_chat_convert.Any},
+		{"Format", (*p_quire_lib_chat_convert.Format)(nil)},
+		{"OpenAI", p_quire_lib_chat_convert.OpenAI},
+		{"Read", p_quire_lib_chat_convert.Read},
+		{"ShareGPT", p_quire_lib_chat_convert.ShareGPT},
+		{"ToAlpaca", p_quire_lib_chat_convert.ToAlpaca},
+		{"ToOpenAI", p_quire_lib_chat_convert.ToOpenAI},
+		{"ToShareGPT", p_quire_lib_chat_convert.ToShareGPT},
+		{"ToXTuner", p_quire_lib_chat_convert.ToXTuner},
+		{"XTuner", p_quire_lib_chat_convert.XTuner},
+	}},
+	{path: "quire/lib/chat/jinja", name: "jinja", deps: "quire/lib/chat/taint time", symbols: []symbol{
+		{"BigInt", (*p_quire_lib_chat_jinja.BigInt)(nil)},
+		{"Config", (*p_quire_lib_chat_jinja.Config)(nil)},
+		{"Dict", (*p_quire_lib_chat_jinja.Dict)(nil)},
+		{"Error", (*p_quire_lib_chat_jinja.Error)(nil)},
+		{"FromJSON", p_quire_lib_chat_jinja.FromJSON},
+		{"JSONStyle", (*p_quire_lib_chat_jinja.JSONStyle)(nil)},
+		{"Output", (*p_quire_lib_chat_jinja.Output)(nil)},
+		{"Parse", p_quire_lib_chat_jinja.Parse},
+		{"Range", (*p_quire_lib_chat_jinja.Range)(nil)},
+		{"Template", (*p_quire_lib_chat_jinja.Template)(nil)},
+		{"Tuple", (*p_quire_lib_chat_jinja.Tuple)(nil)},
+		{"Value", p_quire_lib_chat_jinja.Value},
+		{"WriteJSON", p_quire_lib_chat_jinja.WriteJSON},
+	}},
+	{path: "quire/lib/chat/taint", name: "taint", deps: "", symbols: []symbol{
+		{"Builder", (*p_quire_lib_chat_taint.Builder)(nil)},
+		{"Data", p_quire_lib_chat_taint.Data},
+		{"Literal", p_quire_lib_chat_taint.Literal},
+		{"Span", (*p_quire_lib_chat_taint.Span)(nil)},
+		{"String", (*p_quire_lib_chat_taint.String)(nil)},
+	}},
 	{path: "quire/lib/clean", name: "clean", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/memory quire/lib/corpus time", symbols: []symbol{
 		{"C4", p_quire_lib_clean.C4},
 		{"FineWeb", p_quire_lib_clean.FineWeb},
@@ -35,5 +111,126 @@ var zzlib = []table{
 		{"Read", p_quire_lib_corpus.Read},
 		{"Schema", &p_quire_lib_corpus.Schema},
 		{"Writer", (*p_quire_lib_corpus.Writer)(nil)},
+	}},
+	{path: "quire/lib/show", name: "show", deps: "context encoding/json image image/color io iter strings sync sync/atomic time", symbols: []symbol{
+		{"Bar", p_quire_lib_show.Bar},
+		{"Block", (*p_quire_lib_show.Block)(nil)},
+		{"Box", p_quire_lib_show.Box},
+		{"Bundle", p_quire_lib_show.Bundle},
+		{"Bundler", (*p_quire_lib_show.Bundler)(nil)},
+		{"Button", p_quire_lib_show.Button},
+		{"Chart", p_quire_lib_show.Chart},
+		{"Checkbox", p_quire_lib_show.Checkbox},
+		{"Clear", p_quire_lib_show.Clear},
+		{"Code", p_quire_lib_show.Code},
+		{"Comm", (*p_quire_lib_show.Comm)(nil)},
+		{"Comms", p_quire_lib_show.Comms},
+		{"Diff", p_quire_lib_show.Diff},
+		{"Display", p_quire_lib_show.Display},
+		{"DisplayID", p_quire_lib_show.DisplayID},
+		{"Drawing", (*p_quire_lib_show.Drawing)(nil)},
+		{"Dropdown", p_quire_lib_show.Dropdown},
+		{"ErrNoComms", &p_quire_lib_show.ErrNoComms},
+		{"HBox", p_quire_lib_show.HBox},
+		{"HTML", p_quire_lib_show.HTML},
+		{"Heatmap", p_quire_lib_show.Heatmap},
+		{"Hist", p_quire_lib_show.Hist},
+		{"Image", p_quire_lib_show.Image},
+		{"Input", p_quire_lib_show.Input},
+		{"Install", p_quire_lib_show.Install},
+		{"Interact", p_quire_lib_show.Interact},
+		{"Interrupted", p_quire_lib_show.Interrupted},
+		{"JSON", p_quire_lib_show.JSON},
+		{"LaTeX", p_quire_lib_show.LaTeX},
+		{"LibraryHTML", &p_quire_lib_show.LibraryHTML},
+		{"Line", p_quire_lib_show.Line},
+		{"Markdown", p_quire_lib_show.Markdown},
+		{"NewProgress", p_quire_lib_show.NewProgress},
+		{"NewTerminal", p_quire_lib_show.NewTerminal},
+		{"Node", (*p_quire_lib_show.Node)(nil)},
+		{"Output", p_quire_lib_show.Output},
+		{"PNG", p_quire_lib_show.PNG},
+		{"Parallel", p_quire_lib_show.Parallel},
+		{"Password", p_quire_lib_show.Password},
+		{"Plot", (*p_quire_lib_show.Plot)(nil)},
+		{"ProgressBar", (*p_quire_lib_show.ProgressBar)(nil)},
+		{"Receive", p_quire_lib_show.Receive},
+		{"Report", (*p_quire_lib_show.Report)(nil)},
+		{"S", p_quire_lib_show.S},
+		{"SVG", p_quire_lib_show.SVG},
+		{"Scatter", p_quire_lib_show.Scatter},
+		{"Series", (*p_quire_lib_show.Series)(nil)},
+		{"Shown", (*p_quire_lib_show.Shown)(nil)},
+		{"Sink", (*p_quire_lib_show.Sink)(nil)},
+		{"Slider", p_quire_lib_show.Slider},
+		{"Table", p_quire_lib_show.Table},
+		{"TableView", (*p_quire_lib_show.TableView)(nil)},
+		{"TextBox", p_quire_lib_show.TextBox},
+		{"Tokens", p_quire_lib_show.Tokens},
+		{"Tree", p_quire_lib_show.Tree},
+		{"Update", p_quire_lib_show.Update},
+		{"VBox", p_quire_lib_show.VBox},
+		{"Value", (*p_quire_lib_show.Value)(nil)},
+		{"Widget", (*p_quire_lib_show.Widget)(nil)},
+	}, instances: []symbol{
+		{"Progress[int]", p_quire_lib_show.Progress[int]},
+		{"Progress[int64]", p_quire_lib_show.Progress[int64]},
+		{"Progress[int32]", p_quire_lib_show.Progress[int32]},
+		{"Progress[uint8]", p_quire_lib_show.Progress[uint8]},
+		{"Progress[uint64]", p_quire_lib_show.Progress[uint64]},
+		{"Progress[float32]", p_quire_lib_show.Progress[float32]},
+		{"Progress[float64]", p_quire_lib_show.Progress[float64]},
+		{"Progress[string]", p_quire_lib_show.Progress[string]},
+		{"Progress[bool]", p_quire_lib_show.Progress[bool]},
+		{"Progress[any]", p_quire_lib_show.Progress[any]},
+	}, generic: `package show
+
+import "iter"
+import "quire/lib/show"
+
+func Progress[T any](seq iter.Seq[T], n int, name string) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		p := show.NewProgress(n, name)
+		defer p.Stop()
+		for x := range seq {
+			if !yield(x) {
+				return
+			}
+			p.Add(1)
+		}
+		p.Done()
+	}
+}
+`},
+	{path: "quire/lib/token", name: "token", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter sync time", symbols: []symbol{
+		{"Added", (*p_quire_lib_token.Added)(nil)},
+		{"Allow", p_quire_lib_token.Allow},
+		{"AsText", p_quire_lib_token.AsText},
+		{"Encoding", (*p_quire_lib_token.Encoding)(nil)},
+		{"Forbid", p_quire_lib_token.Forbid},
+		{"GGUF", p_quire_lib_token.GGUF},
+		{"GPT2", p_quire_lib_token.GPT2},
+		{"JSON", p_quire_lib_token.JSON},
+		{"Load", p_quire_lib_token.Load},
+		{"Merge", (*p_quire_lib_token.Merge)(nil)},
+		{"NamedEncoding", p_quire_lib_token.NamedEncoding},
+		{"Options", (*p_quire_lib_token.Options)(nil)},
+		{"ParsePolicy", p_quire_lib_token.ParsePolicy},
+		{"PatternCL100K", untyped{"untyped string", "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+		{"PatternDigits2", untyped{"untyped string", "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,2}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+		{"PatternGPT2", untyped{"untyped string", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"}},
+		{"PatternO200K", untyped{"untyped string", "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+		{"PatternQwen2", untyped{"untyped string", "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+		{"Policy", (*p_quire_lib_token.Policy)(nil)},
+		{"Ranks", p_quire_lib_token.Ranks},
+		{"SentencePiece", p_quire_lib_token.SentencePiece},
+		{"Span", (*p_quire_lib_token.Span)(nil)},
+		{"Stream", (*p_quire_lib_token.Stream)(nil)},
+		{"StringColumn", (*p_quire_lib_token.StringColumn)(nil)},
+		{"Tokenizer", (*p_quire_lib_token.Tokenizer)(nil)},
+		{"TrainBPE", p_quire_lib_token.TrainBPE},
+		{"TrainBytes", p_quire_lib_token.TrainBytes},
+		{"TrainConfig", (*p_quire_lib_token.TrainConfig)(nil)},
+		{"TrainUnigram", p_quire_lib_token.TrainUnigram},
 	}},
 }
