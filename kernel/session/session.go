@@ -24,6 +24,7 @@ package session
 import (
 	"fmt"
 	"go/types"
+	"reflect"
 	"sync"
 	"time"
 
@@ -38,6 +39,9 @@ type Config struct {
 	Auto map[string]string
 	// Source finds the directory of a package's source for documentation, "" for none. Nil knows GOROOT alone.
 	Source func(path string) string
+	// Instance finds compiled instances of generic functions: Instance("slices", "Sort[[]int int]"), type arguments as go/types prints
+	// them. Instances that it does not know are interpreted. Nil knows none.
+	Instance func(path, name string) (reflect.Value, bool)
 	// Magics are the % and %% commands. The names "!" and "!!" are the shell lines.
 	Magics []Magic
 	// Show lists what displays values of types that have no MIMEBundle method (charts): the first that answers true wins.
