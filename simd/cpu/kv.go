@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"math"
 	"unsafe"
 
 	"quire/simd/dtype"
@@ -43,19 +42,20 @@ func (c *kv) row(i, page, head, slot int) unsafe.Pointer {
 func (c *kv) each(write bool, k, v, slots tensor.Tensor, do func(tmp []float32, stored []byte, given run)) {
 	tensor.CheckKV(c.c, k, v, slots)
 	d, heads, places := c.c.HeadDim, c.c.KVHeads, slots.I32()
+	given := [2]lines{linesOf(k), linesOf(v)}
 	c.e.eachRow(k.Dim(0), heads*d, func(t temps, i int) {
 		page, slot := int(places[i])/c.c.PageSize, int(places[i])%c.c.PageSize
 		for head := range heads {
-			for which, x := range [2]tensor.Tensor{k, v} {
+			for which := range given {
 				if c.panels == nil {
-					do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.DType.Bytes(d)), lineOf(x, i*heads+head))
+					do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.DType.Bytes(d)), given[which].at(i*heads+head))
 					continue
 				}
 				row := u16s(start(t[1]), d)
 				if !write {
 					c.fetch(which, page, head, slot, row)
 				}
-				do(t[0][:d], bytesAt(start(row), 2*d), lineOf(x, i*heads+head))
+				do(t[0][:d], bytesAt(start(row), 2*d), given[which].at(i*heads+head))
 				if write {
 					c.put(which, page, head, slot, row)
 				}
@@ -110,27 +110,16 @@ func (c *kv) keyPanel(pages []int32, head, j int) unsafe.Pointer {
 	return at(c.row(0, int(pages[j/c.c.PageSize]), head, 0), j%c.c.PageSize*c.c.HeadDim*2)
 }
 
-// valuePanels copies the values of keys j0 to j1−1, j0 a multiple of a panel, to panels of d as packRight would write them for that many keys: zeros follow the last.
-func (c *kv) valuePanels(dst unsafe.Pointer, pages []int32, head, j0, j1 int) {
-	nr, p, step := c.panels.nr, c.c.PageSize, c.panels.nr*4
-	steps := (j1 - j0 + 1) / 2
-	for j := j0; j < j1; {
-		next := min(j1, (j/p+1)*p)
-		src := c.row(1, int(pages[j/p]), head, 0)
-		for i := range c.c.HeadDim / nr {
-			from := at(src, (i*(p/2)+j%p/2)*step)
-			n := (next - j + 1) / 2 * step
-			copy(bytesAt(at(dst, (i*steps+(j-j0)/2)*step), n), bytesAt(from, n))
-		}
-		j = next
-	}
-	if (j1-j0)%2 == 0 {
-		return
-	}
-	for i := range c.c.HeadDim / nr {
-		last := f32s(at(dst, (i*steps+steps-1)*step), nr)
-		for l, pair := range last {
-			last[l] = math.Float32frombits(math.Float32bits(pair) & 0xffff)
+// valuePanels copies the values of keys j0 to j1−1, j0 a multiple of a panel, to panels of d as packRight would write them, with zeros for keys before lo
+// and after the last.
+func (c *kv) valuePanels(dst unsafe.Pointer, pages []int32, head, lo, j0, j1 int) {
+	nr, steps := c.panels.nr, (j1-j0+1)/2
+	row := make([]uint16, c.c.HeadDim)
+	clear(f32s(dst, steps*c.c.HeadDim))
+	for j := max(lo, j0); j < j1; j++ {
+		c.fetch(1, int(pages[j/c.c.PageSize]), head, j%c.c.PageSize, row)
+		for i, v := range row {
+			u16s(dst, 2*steps*c.c.HeadDim)[((i/nr*steps+(j-j0)/2)*nr+i%nr)*2+(j-j0)%2] = v
 		}
 	}
 }
