@@ -218,9 +218,7 @@ func (a *attention) keyBlock(f *flash, s, head, t0, j0, j1 int) {
 // scorePanels is the first product with keys that the cache keeps in panels.
 func (a *attention) scorePanels(f *flash, cache *kv, s, head, j0, j1 int) {
 	t, steps, pages := a.qk, a.qk.steps(a.d), a.p.Pages[s]
-	last := (int(a.p.KeyLens[s]) - 1) / t.nr * t.nr
 	for j := j0; j < j1; j += t.nr {
-		a.e.ks.touch(cache.keyPanel(pages, head, min(last, j+2*t.nr)), t.panel(steps))
 		t.times(at(f.s, (j-j0)*4), keyBlock*4, f.rows, t.nr, steps, f.q, cache.keyPanel(pages, head, j), 0)
 	}
 }
@@ -232,9 +230,6 @@ func (a *attention) sumPanels(f *flash, cache *kv, s, head, j0, j1 int) {
 		next := min(j1, (j/p+1)*p)
 		first, n := (j-j0)/2, (next-j+1)/2
 		page := at(cache.row(1, int(pages[j/p]), head, 0), j%p/2*t.nr*4)
-		if next < j1 {
-			a.e.ks.touch(cache.row(1, int(pages[next/p]), head, 0), t.panel(n))
-		}
 		for i := 0; i < f.rows; i += t.mr() {
 			r := min(t.mr(), f.rows-i)
 			for c := 0; c < a.d; c += t.nr {

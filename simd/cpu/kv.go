@@ -7,7 +7,7 @@ import (
 	"quire/simd/tensor"
 )
 
-// kv is a paged cache: [page][head][slot of the page][d], keys and values apart, so that a page of one head is one piece. Where a level multiplies BF16
+// kv is a paged cache: [head][page][slot of the page][d], keys and values apart, so that pages in order are one stream for the prefetch of the kernels. Where a level multiplies BF16
 // and the sizes allow it, that piece is kept in panels, as the products of attention want it: keys are columns, values are rows.
 type kv struct {
 	c      tensor.KVConfig
@@ -35,7 +35,7 @@ func (c *kv) Bytes() int              { return len(c.data[0].data) + len(c.data[
 // row is the place of one key (i = 0) or value (i = 1).
 func (c *kv) row(i, page, head, slot int) unsafe.Pointer {
 	n := c.c.DType.Bytes(c.c.HeadDim)
-	return at(c.data[i].ptr(), ((page*c.c.KVHeads+head)*c.c.PageSize+slot)*n)
+	return at(c.data[i].ptr(), ((head*c.c.Pages+page)*c.c.PageSize+slot)*n)
 }
 
 // each calls do for every key and value of the tokens; stored is where it lies, or a copy that is put back if write is set.
@@ -155,10 +155,12 @@ func (c *kv) Read(k, v, slots tensor.Tensor) {
 // CopyPages copies whole pages.
 func (c *kv) CopyPages(dst, src []int32) {
 	tensor.CheckPages(c.c, dst, src)
-	n := c.c.KVHeads * c.c.PageSize * c.c.DType.Bytes(c.c.HeadDim)
+	n := c.c.PageSize * c.c.DType.Bytes(c.c.HeadDim)
 	for i := range dst {
-		for which := range c.data {
-			copy(bytesAt(c.row(which, int(dst[i]), 0, 0), n), bytesAt(c.row(which, int(src[i]), 0, 0), n))
+		for head := range c.c.KVHeads {
+			for which := range c.data {
+				copy(bytesAt(c.row(which, int(dst[i]), head, 0), n), bytesAt(c.row(which, int(src[i]), head, 0), n))
+			}
 		}
 	}
 }

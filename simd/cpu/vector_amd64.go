@@ -43,7 +43,6 @@ func (v *vectors) use(k *kernels) {
 	k.add, k.swiGLU = k.binary[tensor.Add], lift2(v.swiGLU)
 	v.useScaled(k)
 	v.useFolds(k)
-	k.touch = touchAMD64
 	k.swiGLUGrad = func(dgate, dup, dout, gate, up []float32) {
 		v.swiGLUGrad(len(gate), start(dgate), start(dup), start(dout), start(gate), start(up))
 	}

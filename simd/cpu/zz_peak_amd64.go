@@ -24,11 +24,6 @@ func peakF32AVX2(n int)
 //go:noescape
 func readAVX2(p unsafe.Pointer, n int)
 
-// touchAMD64 asks for the n bytes at p, a multiple of 64 and not 0.
-//
-//go:noescape
-func touchAMD64(p unsafe.Pointer, n int)
-
 // peakBF16AVX512 executes 12 independent multiply-adds n times.
 //
 //go:noescape

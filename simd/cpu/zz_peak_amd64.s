@@ -150,17 +150,6 @@ loop:
 	VZEROUPPER
 	RET
 
-// func touchAMD64(p unsafe.Pointer, n int)
-TEXT ·touchAMD64(SB), NOSPLIT, $0-16
-	MOVQ p+0(FP), SI
-	MOVQ n+8(FP), CX
-loop:
-	PREFETCHT0 (SI)
-	ADDQ $64, SI
-	SUBQ $64, CX
-	JGT loop
-	RET
-
 // func peakBF16AVX512(n int)
 TEXT ·peakBF16AVX512(SB), NOSPLIT, $0-8
 	MOVQ n+0(FP), CX

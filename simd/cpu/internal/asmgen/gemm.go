@@ -14,7 +14,7 @@ const (
 const prefetchAhead = 4096
 
 // streamRows is the largest row count for which B is taken to come from memory and not from L2.
-const streamRows = 4
+const streamRows = 8
 
 // product is a pair of operand types with its kernel step. A step takes aBytes of each row of A and bBytes of each lane of B.
 type product struct {

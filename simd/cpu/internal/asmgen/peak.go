@@ -10,21 +10,8 @@ func peakFile(f *file) {
 		f.peak("peakF32"+t.name, t, func(acc int) { f.i("VFMADD231PS", t.v(0), t.v(1), t.v(acc)) })
 		f.read(t)
 	}
-	f.touch()
 	f.peak("peakBF16AVX512", avx512, func(acc int) { f.dpbf16(0, 1, acc) })
 	f.peak("peakI8AVX512", avx512, func(acc int) { f.i("VPDPBUSD", "Z0", "Z1", fmt.Sprintf("Z%d", acc)) })
-}
-
-// touch prints the prefetch of a region into L1.
-func (f *file) touch() {
-	f.fn("touchAMD64", "asks for the n bytes at p, a multiple of 64 and not 0.", ptr("p", "SI"), num("n", "CX"))
-	f.label("loop")
-	f.i("PREFETCHT0", "(SI)")
-	f.i("ADDQ", "$64", "SI")
-	f.i("SUBQ", "$64", "CX")
-	f.i("JGT", "loop")
-	f.i("RET")
-	f.asm.WriteByte('\n')
 }
 
 func (f *file) peak(name string, t isa, ins func(acc int)) {
