@@ -7,11 +7,13 @@ import (
 	"quire/simd/tensor"
 )
 
-// kv is a paged cache: [page][head][slot of the page][d], keys and values apart, so that a page of one head is one piece.
+// kv is a paged cache: [head][page][slot of the page][d], keys and values apart, so that pages in order are one stream for the prefetch of the kernels. Where a level multiplies BF16
+// and the sizes allow it, that piece is kept in panels, as the products of attention want it: keys are columns, values are rows.
 type kv struct {
-	c    tensor.KVConfig
-	e    *engine
-	data [2]*buffer
+	c      tensor.KVConfig
+	e      *engine
+	panels *tile // nil: row by row
+	data   [2]*buffer
 }
 
 // NewKV makes a cache of zeros.
@@ -20,35 +22,111 @@ func (b *Backend) NewKV(c tensor.KVConfig) tensor.KV {
 		panic(err.Error())
 	}
 	n := c.DType.Bytes(c.Pages * c.PageSize * c.KVHeads * c.HeadDim)
-	return &kv{c: c, e: b.e, data: [2]*buffer{newBuffer(n), newBuffer(n)}}
+	cache := &kv{c: c, e: b.e, data: [2]*buffer{newBuffer(n + prefetchSlack), newBuffer(n + prefetchSlack)}}
+	if t := &b.e.ks.bf16; c.DType == dtype.BF16 && t.nr > 0 && c.PageSize%t.nr == 0 && c.HeadDim%t.nr == 0 {
+		cache.panels = t
+	}
+	return cache
 }
 
 func (c *kv) Config() tensor.KVConfig { return c.c }
-func (c *kv) Bytes() int              { return len(c.data[0].data) + len(c.data[1].data) }
+func (c *kv) Bytes() int              { return len(c.data[0].data) + len(c.data[1].data) - 2*prefetchSlack }
 
 // row is the place of one key (i = 0) or value (i = 1).
 func (c *kv) row(i, page, head, slot int) unsafe.Pointer {
 	n := c.c.DType.Bytes(c.c.HeadDim)
-	return at(c.data[i].ptr(), ((page*c.c.KVHeads+head)*c.c.PageSize+slot)*n)
+	return at(c.data[i].ptr(), ((head*c.c.Pages+page)*c.c.PageSize+slot)*n)
 }
 
-// each calls do for every key and value of the tokens.
-func (c *kv) each(k, v, slots tensor.Tensor, do func(tmp []float32, stored []byte, given run)) {
+// each calls do for every key and value of the tokens; stored is where it lies, or a copy that is put back if write is set.
+func (c *kv) each(write bool, k, v, slots tensor.Tensor, do func(tmp []float32, stored []byte, given run)) {
 	tensor.CheckKV(c.c, k, v, slots)
 	d, heads, places := c.c.HeadDim, c.c.KVHeads, slots.I32()
+	given := [2]lines{linesOf(k), linesOf(v)}
 	c.e.eachRow(k.Dim(0), heads*d, func(t temps, i int) {
 		page, slot := int(places[i])/c.c.PageSize, int(places[i])%c.c.PageSize
 		for head := range heads {
-			for which, x := range [2]tensor.Tensor{k, v} {
-				do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.DType.Bytes(d)), lineOf(x, i*heads+head))
+			for which := range given {
+				if c.panels == nil {
+					do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.DType.Bytes(d)), given[which].at(i*heads+head))
+					continue
+				}
+				row := u16s(start(t[1]), d)
+				if !write {
+					c.fetch(which, page, head, slot, row)
+				}
+				do(t[0][:d], bytesAt(start(row), 2*d), given[which].at(i*heads+head))
+				if write {
+					c.put(which, page, head, slot, row)
+				}
 			}
 		}
 	})
 }
 
+// put writes one key or value, row, to its panels, two numbers of a key or one of a value at a time.
+func (c *kv) put(which, page, head, slot int, row []uint16) {
+	nr, base := c.panels.nr, c.row(which, page, head, 0)
+	if which == 0 {
+		p := at(base, (slot/nr*len(row)/2*nr+slot%nr)*4)
+		for _, pair := range unsafe.Slice((*uint32)(start(row)), len(row)/2) {
+			*(*uint32)(p) = pair
+			p = at(p, 4*nr)
+		}
+		return
+	}
+	for ; len(row) > 0; row = row[nr:] {
+		out := u16s(at(base, slot/2*nr*4), 2*nr)[slot%2:]
+		for i, v := range row[:nr] {
+			out[2*i] = v
+		}
+		base = at(base, c.c.PageSize*nr*2)
+	}
+}
+
+// fetch is the inverse of put.
+func (c *kv) fetch(which, page, head, slot int, row []uint16) {
+	nr, base := c.panels.nr, c.row(which, page, head, 0)
+	if which == 0 {
+		p := at(base, (slot/nr*len(row)/2*nr+slot%nr)*4)
+		pairs := unsafe.Slice((*uint32)(start(row)), len(row)/2)
+		for i := range pairs {
+			pairs[i] = *(*uint32)(p)
+			p = at(p, 4*nr)
+		}
+		return
+	}
+	for ; len(row) > 0; row = row[nr:] {
+		in := u16s(at(base, slot/2*nr*4), 2*nr)[slot%2:]
+		for i := range row[:nr] {
+			row[i] = in[2*i]
+		}
+		base = at(base, c.c.PageSize*nr*2)
+	}
+}
+
+// keyPanel is the panel of key j, the first of its panel.
+func (c *kv) keyPanel(pages []int32, head, j int) unsafe.Pointer {
+	return at(c.row(0, int(pages[j/c.c.PageSize]), head, 0), j%c.c.PageSize*c.c.HeadDim*2)
+}
+
+// valuePanels copies the values of keys j0 to j1−1, j0 a multiple of a panel, to panels of d as packRight would write them, with zeros for keys before lo
+// and after the last.
+func (c *kv) valuePanels(dst unsafe.Pointer, pages []int32, head, lo, j0, j1 int) {
+	nr, steps := c.panels.nr, (j1-j0+1)/2
+	row := make([]uint16, c.c.HeadDim)
+	clear(f32s(dst, steps*c.c.HeadDim))
+	for j := max(lo, j0); j < j1; j++ {
+		c.fetch(1, int(pages[j/c.c.PageSize]), head, j%c.c.PageSize, row)
+		for i, v := range row {
+			u16s(dst, 2*steps*c.c.HeadDim)[((i/nr*steps+(j-j0)/2)*nr+i%nr)*2+(j-j0)%2] = v
+		}
+	}
+}
+
 // Write stores tokens.
 func (c *kv) Write(k, v, slots tensor.Tensor) {
-	c.each(k, v, slots, func(tmp []float32, stored []byte, given run) {
+	c.each(true, k, v, slots, func(tmp []float32, stored []byte, given run) {
 		if given.dt == c.c.DType {
 			copy(stored, bytesAt(given.p, len(stored)))
 			return
@@ -64,7 +142,7 @@ func (c *kv) Write(k, v, slots tensor.Tensor) {
 
 // Read fetches tokens.
 func (c *kv) Read(k, v, slots tensor.Tensor) {
-	c.each(k, v, slots, func(tmp []float32, stored []byte, given run) {
+	c.each(false, k, v, slots, func(tmp []float32, stored []byte, given run) {
 		if given.dt == c.c.DType {
 			copy(bytesAt(given.p, len(stored)), stored)
 			return
@@ -77,10 +155,12 @@ func (c *kv) Read(k, v, slots tensor.Tensor) {
 // CopyPages copies whole pages.
 func (c *kv) CopyPages(dst, src []int32) {
 	tensor.CheckPages(c.c, dst, src)
-	n := c.c.KVHeads * c.c.PageSize * c.c.DType.Bytes(c.c.HeadDim)
+	n := c.c.PageSize * c.c.DType.Bytes(c.c.HeadDim)
 	for i := range dst {
-		for which := range c.data {
-			copy(bytesAt(c.row(which, int(dst[i]), 0, 0), n), bytesAt(c.row(which, int(src[i]), 0, 0), n))
+		for head := range c.c.KVHeads {
+			for which := range c.data {
+				copy(bytesAt(c.row(which, int(dst[i]), head, 0), n), bytesAt(c.row(which, int(src[i]), head, 0), n))
+			}
 		}
 	}
 }

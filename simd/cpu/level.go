@@ -14,6 +14,7 @@ type Level string
 const (
 	AVX512   Level = "avx512-bf16-vnni"
 	AVX2     Level = "avx2"
+	NEON     Level = "neon"
 	Portable Level = "portable"
 )
 
@@ -66,6 +67,7 @@ type kernels struct {
 	swiGLUGrad                     func(dgate, dup, dout, gate, up []float32)
 	adam                           func(w, g, m, v []float32, c *adam)
 	rotate                         func(a, b, cos, sin []float32)
+	maxOrdered                     func(x []float32) float32 // max where a NaN may count as anything
 	sum, max                       func(x []float32) float32
 	dot                            func(x, y []float32) float32
 	expSum                         func(dst, x []float32, shift float32) float32
