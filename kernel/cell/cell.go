@@ -4,8 +4,8 @@
 //	Go code ── Parse ──▶ imports, declarations, statements, the last expression
 //	text ── Complete ──▶ may it run as it is, or does a line follow, and with what indent
 //
-// A line is a magic or shell line when a Go statement could begin there and it begins with % or !: no Go statement does. Inside strings,
-// comments, brackets and after an operator such a line is Go.
+// A line is a magic or shell line when a Go statement could begin there and it begins with %, ! or ?: no Go statement does. Inside
+// strings, comments, brackets and after an operator such a line is Go. A cell of one line that ends with ? asks about a name.
 //
 // Invariant: every byte of the text belongs to exactly one part, and Go keeps the line and column that it has in the cell.
 //
@@ -24,7 +24,7 @@ type Kind int
 // The kinds of parts.
 const (
 	Go    Kind = iota
-	Line       // %name args, or !command
+	Line       // %name args, !command, ?name
 	Whole      // %%name args, and the rest of the cell
 )
 
@@ -33,7 +33,7 @@ type Part struct {
 	Kind Kind
 	Line int    // 1-based line of the part's beginning
 	Text string // as written, without the % of magics; Go parts with whole lines
-	Name string // of magics: "time"; "!" or "!!" for shell lines
+	Name string // of magics: "time"; "!" or "!!" for shell lines, "?" for questions
 	Args string // what follows the name on its line
 	Body string // of %%magics: the lines after the first
 }
@@ -43,7 +43,10 @@ func Split(text string) []Part {
 	if p, ok := whole(text); ok {
 		return []Part{p}
 	}
-	if !strings.ContainsAny(text, "%!") {
+	if t := strings.TrimSpace(text); strings.HasSuffix(t, "?") && !strings.ContainsAny(t, "\n\"`'/") {
+		return []Part{{Kind: Line, Line: 1 + strings.Count(text[:strings.Index(text, t)], "\n"), Text: t, Name: "?", Args: strings.Trim(t, "? ")}}
+	}
+	if !strings.ContainsAny(text, "%!?") {
 		return goPart(nil, text, 1)
 	}
 	starts := statementLines(text)
@@ -91,6 +94,8 @@ func magicLine(text string, line int) (Part, bool) {
 		return Part{Kind: Line, Line: line, Text: t, Name: "!!", Args: strings.TrimSpace(t[2:])}, true
 	case strings.HasPrefix(t, "!"):
 		return Part{Kind: Line, Line: line, Text: t, Name: "!", Args: strings.TrimSpace(t[1:])}, true
+	case strings.HasPrefix(t, "?"):
+		return Part{Kind: Line, Line: line, Text: t, Name: "?", Args: strings.TrimSpace(strings.Trim(t, "?"))}, true
 	case strings.HasPrefix(t, "%") && !strings.HasPrefix(t, "%%"):
 		name, args := nameAndArgs(t[1:])
 		return Part{Kind: Line, Line: line, Text: t[1:], Name: name, Args: args}, true
@@ -138,7 +143,7 @@ func scanStatements(text string, first int, starts map[int]bool) int {
 		}
 		if depth == 0 && !open && line > lastLine && (tok != token.SEMICOLON) {
 			starts[first+line-1] = true
-			if tok == token.REM || tok == token.NOT {
+			if tok == token.REM || tok == token.NOT || lit == "?" {
 				return endOfLine(text, offset)
 			}
 		}

@@ -24,7 +24,8 @@ type Chunk struct {
 	Class     Class
 	Line, Col int // of its first byte, 1-based; Col counts bytes
 	Text      string
-	Semicolon bool // it ends with a semicolon that the person wrote
+	Doc       string // the comment right above, as written
+	Semicolon bool   // it ends with a semicolon that the person wrote
 }
 
 // SyntaxError is a fault that shows before parsing.
@@ -38,12 +39,16 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("%d:%d: %s", e.Line, e
 // Chunks takes Go code apart at its top-level semicolons. line is the line of its beginning in the cell. The error is a bracket that
 // closes nothing, or a statement that the end of the code cuts off. A package clause is left out.
 func Chunks(src string, line int) ([]Chunk, error) {
-	c := chunker{src: src, line: line}
+	c := chunker{src: src, line: line, doc: -1}
 	file := token.NewFileSet().AddFile("", -1, len(src))
 	var s scanner.Scanner
-	s.Init(file, []byte(src), func(token.Position, string) {}, 0)
+	s.Init(file, []byte(src), func(token.Position, string) {}, scanner.ScanComments)
 	for {
 		pos, tok, lit := s.Scan()
+		if tok == token.COMMENT {
+			c.comment(file, file.Offset(pos), lit)
+			continue
+		}
 		if tok == token.EOF {
 			if len(c.toks) > 0 {
 				p := file.Position(file.Pos(len(strings.TrimRight(src, " \t\r\n"))))
@@ -65,6 +70,21 @@ type chunker struct {
 	from  int           // its offset
 	pos   token.Position
 	stack []token.Token // open brackets
+
+	doc     int // offset of the comment that may belong to the next chunk, -1 for none
+	docLine int // line after it
+}
+
+// comment notes a comment outside chunks; comments on lines that follow each other are one.
+func (c *chunker) comment(file *token.File, offset int, lit string) {
+	if len(c.toks) > 0 {
+		return
+	}
+	line := file.Line(file.Pos(offset))
+	if c.doc < 0 || line != c.docLine {
+		c.doc = offset
+	}
+	c.docLine = line + strings.Count(strings.TrimSuffix(lit, "\n"), "\n") + 1
 }
 
 func (c *chunker) token(file *token.File, offset int, tok token.Token, lit string) error {
@@ -109,8 +129,14 @@ func (c *chunker) end(offset int, semicolon bool) {
 		c.toks = c.toks[:0]
 		return
 	}
+	doc := ""
+	if c.doc >= 0 && c.docLine == c.pos.Line {
+		doc = strings.TrimSpace(c.src[c.doc:c.from])
+	}
+	c.doc = -1
 	c.list = append(c.list, Chunk{
 		Class: classify(c.toks),
+		Doc:   doc,
 		Line:  c.pos.Line + c.line - 1,
 		Col:   c.pos.Column,
 		Text:  strings.TrimRight(c.src[c.from:offset], " \t\r\n"),

@@ -73,7 +73,7 @@ func history(c *session.Cell, args string) error {
 func capture(c *session.Cell, args, body string) error {
 	var text strings.Builder
 	restore := c.Capture(func(_, t string) { text.WriteString(t) })
-	err := c.Run(body)
+	err := c.RunCell(body)
 	restore()
 	if args == "" {
 		return err
@@ -114,7 +114,7 @@ func (l *Lost) recover(c *session.Cell, args string) error {
 	for i, code := range cells {
 		if !strings.HasPrefix(strings.TrimSpace(code), "%recover") {
 			fmt.Fprintf(c.Stdout(), "[%d/%d] %s\n", i+1, len(cells), oneLine(code, 70))
-			if err := c.Run(code); err != nil {
+			if err := c.RunCell(code); err != nil {
 				l.Set(l.cause, cells[i:])
 				return err
 			}

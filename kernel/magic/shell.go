@@ -52,7 +52,7 @@ func keepShell(c *session.Cell, args string) error {
 		lines = nil
 	}
 	if !keep {
-		c.Show(lines)
+		c.SetValue(lines)
 		return err
 	}
 	if e := c.Session().Define(name, reflect.ValueOf(&lines)); err == nil {

@@ -40,7 +40,7 @@ func timeBody(c *session.Cell, args, body string) error {
 		body = args + "\n" + body
 	}
 	cpu, start := processorTime(), time.Now()
-	err := c.Run(body)
+	err := c.RunCell(body)
 	wall, used := time.Since(start), processorTime()-cpu
 	fmt.Fprintf(c.Stdout(), "wall %s   cpu %s\n", duration(wall), duration(used))
 	return err

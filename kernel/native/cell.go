@@ -16,7 +16,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
+	"quire/kernel/cell"
 	"quire/kernel/link"
 	"quire/kernel/session"
 )
@@ -24,7 +26,6 @@ import (
 // natives remembers what earlier native cells declared, for later ones.
 type natives struct {
 	sync.Mutex
-	built   int
 	methods map[string]string // source of methods by type name
 }
 
@@ -36,16 +37,12 @@ func (t *Tools) native(c *session.Cell, args, body string) error {
 		return canOpen
 	}
 	file := fmt.Sprintf("cell[%d]", c.Count())
-	t.natives.Lock()
 	s := t.scopeOf(c.Session())
-	t.natives.built++
-	n := t.natives.built
-	t.natives.Unlock()
 	u, source, err := translate(s, file, body, bodyLine(c.Code(), body))
 	if err != nil {
 		return compileError(err.Error(), err)
 	}
-	path, err := t.build(c.Context(), n, source)
+	path, err := t.build(c.Context(), source)
 	if err != nil {
 		return err
 	}
@@ -72,20 +69,52 @@ func bodyLine(code, body string) int {
 	return 1 + strings.Count(code[:max(at, 0)], "\n")
 }
 
-// scopeOf is the session as a native cell sees it. The lock must be held.
+// scopeOf is the session as a native cell sees it.
 func (t *Tools) scopeOf(s *session.Session) scope {
-	sc := scope{home: cellPath, names: map[string]session.Name{}, auto: t.auto, methods: maps.Clone(t.natives.methods)}
-	if sc.methods == nil {
-		sc.methods = map[string]string{}
-	}
+	sc := scope{home: cellPath, names: map[string]session.Name{}, auto: t.auto}
 	for _, n := range s.Names() {
 		sc.names[n.Name] = n
+	}
+	sc.methods = func(typeName string) string {
+		t.natives.Lock()
+		code, ok := t.natives.methods[typeName]
+		t.natives.Unlock()
+		if !ok {
+			code = methodsIn(s.History(), sc.names[typeName].Cell, typeName)
+		}
+		return code
 	}
 	return sc
 }
 
+// methodsIn finds the methods of a type in the cell that declares it.
+func methodsIn(history []session.Ran, count int, typeName string) string {
+	var methods strings.Builder
+	for _, ran := range slices.Backward(history) {
+		if ran.Count != count || ran.Failed {
+			continue
+		}
+		for _, part := range cell.Split(ran.Code) {
+			if part.Kind != cell.Go {
+				continue
+			}
+			chunks, _ := cell.Chunks(part.Text, part.Line)
+			for _, c := range chunks {
+				if c.Class == cell.Func && strings.HasPrefix(declKey(c), typeName+".") {
+					methods.WriteString(c.Text + "\n")
+				}
+			}
+		}
+		break
+	}
+	return methods.String()
+}
+
+// plugins counts those of this process: it loads a path only once.
+var plugins atomic.Int64
+
 // build compiles and links a plugin.
-func (t *Tools) build(ctx context.Context, n int, source string) (string, error) {
+func (t *Tools) build(ctx context.Context, source string) (string, error) {
 	dir, err := t.space.open()
 	if err != nil {
 		return "", err
@@ -93,7 +122,7 @@ func (t *Tools) build(ctx context.Context, n int, source string) (string, error)
 	if _, err := exec.LookPath(cCompiler()); err != nil {
 		return "", fmt.Errorf("a native cell needs the C compiler %s for linking: install it (Debian: apt install gcc) or use %%%%main", cCompiler())
 	}
-	file := filepath.Join(dir, fmt.Sprintf("cell%d.go", n))
+	file := filepath.Join(dir, fmt.Sprintf("cell%d.go", plugins.Add(1)))
 	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
 		return "", err
 	}
@@ -113,6 +142,9 @@ func cCompiler() string { return cmp.Or(os.Getenv("CC"), "gcc") }
 // place finds a message of the compiler that speaks of a cell.
 var place = regexp.MustCompile(`(?m)^.*?(cell\[\d+\]:\d+(?::\d+)?: .*)$`)
 
+// ownName is how the translation writes a session variable.
+var ownName = regexp.MustCompile(`\(\*` + prefix + `(\w+)\)`)
+
 // compileError makes the error of a failed build: the compiler's lines that name the cell, or all that it said.
 func compileError(output string, err error) error {
 	var exit *exec.ExitError
@@ -121,7 +153,7 @@ func compileError(output string, err error) error {
 	}
 	var lines []string
 	for _, m := range place.FindAllStringSubmatch(output, -1) {
-		lines = append(lines, m[1])
+		lines = append(lines, ownName.ReplaceAllString(m[1], "$1"))
 	}
 	if lines == nil {
 		if !errors.As(err, &exit) {
@@ -171,11 +203,7 @@ func (t *Tools) start(c *session.Cell, file string, o *opened) (err error) {
 		}
 	}()
 	var failed error
-	o.run(func(values ...any) {
-		for _, v := range values {
-			c.Show(v)
-		}
-	}, func(name string, p any) {
+	o.run(c.SetValue, func(name string, p any) {
 		failed = errors.Join(failed, c.Session().Define(name, known(reflect.ValueOf(p))))
 	})
 	return failed

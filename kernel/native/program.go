@@ -169,7 +169,10 @@ func (t *Tools) runTests(c *session.Cell, args, body, choice string, prefixes ..
 			own = append(own, name)
 		}
 	}
-	chosen := slices.ContainsFunc(list, func(f string) bool { return strings.HasPrefix(strings.TrimLeft(f, "-"), choice[1:]) })
+	chosen := slices.ContainsFunc(list, func(f string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(f, "-"), "=")
+		return strings.HasPrefix(f, "-") && strings.TrimPrefix(name, "test.") == choice[1:]
+	})
 	if len(own) == 0 && !chosen {
 		return fmt.Errorf("the cell declares no %s function: name one %sX, or choose earlier ones with %s", strings.ToLower(prefixes[0]), prefixes[0], choice)
 	}
@@ -293,9 +296,7 @@ func (t *Tools) keep(p *program) error {
 
 // programSource writes the file: what is declared, what the session adds, imports for what is free, main.
 func (t *Tools) programSource(s *session.Session, p *program) (string, error) {
-	t.natives.Lock()
 	sc := t.scopeOf(s)
-	t.natives.Unlock()
 	var extra []string
 	for {
 		text := p.text(extra)
@@ -350,13 +351,8 @@ func (p *program) text(extra []string) string {
 // finish adds the automatic imports and blanks those that nothing uses.
 func finish(sc scope, f *ast.File, text string, imports map[string]string) string {
 	u := &unit{scope: sc, found: imports}
-	u.types.own = nil
 	for _, spec := range f.Imports {
-		if spec.Name == nil {
-			delete(imports, baseName(strings.Trim(spec.Path.Value, "\"`")))
-		} else {
-			delete(imports, spec.Name.Name)
-		}
+		delete(imports, importName(spec))
 	}
 	return u.head() + strings.TrimPrefix(u.edited(f, text, nil), "package main\n")
 }

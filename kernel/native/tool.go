@@ -80,9 +80,16 @@ func (t *tool) findSource() {
 	}
 }
 
+// release is a Go version without its experiments.
+func release(version string) string {
+	version, _, _ = strings.Cut(version, " ")
+	version, _, _ = strings.Cut(version, "-X:")
+	return version
+}
+
 // findGo prefers the go command on PATH, then the usual places; it must be the release that built this binary.
 func findGo() (string, error) {
-	want, _, _ := strings.Cut(runtime.Version(), " ")
+	want := release(runtime.Version())
 	places := []string{"go", filepath.Join(runtime.GOROOT(), "bin", "go"), "/usr/local/go/bin/go"}
 	if home, err := os.UserHomeDir(); err == nil {
 		places = append(places, filepath.Join(home, "sdk", want, "bin", "go"), filepath.Join(home, "go", "bin", want))
@@ -98,7 +105,7 @@ func findGo() (string, error) {
 			continue
 		}
 		version, root, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-		if version, _, _ = strings.Cut(version, " "); version == want {
+		if version = release(version); version == want {
 			return filepath.Join(root, "bin", "go"), nil
 		}
 		other = version

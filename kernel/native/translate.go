@@ -26,7 +26,7 @@ type scope struct {
 	home    string                  // package path of the session's own types
 	names   map[string]session.Name // session names
 	auto    map[string]string       // automatic imports, name → path
-	methods map[string]string       // source of methods by type name
+	methods func(string) string     // source of a type's methods
 }
 
 // unit is a native cell on its way to a plugin.
@@ -223,9 +223,13 @@ func (u *unit) resolve(fset *token.FileSet, f *ast.File) (edits []edit, more []s
 			more = append(more, code)
 		}
 	}
+	imported := map[string]bool{}
+	for _, spec := range f.Imports {
+		imported[importName(spec)] = true
+	}
 	for _, id := range f.Unresolved {
 		n, ok := u.names[id.Name]
-		if u.declares[id.Name] != "" {
+		if imported[id.Name] {
 			continue
 		}
 		switch {
@@ -249,7 +253,7 @@ func (u *unit) resolve(fset *token.FileSet, f *ast.File) (edits []edit, more []s
 		if name := t.Obj().Name(); u.declares[name] != "" {
 			return nil, nil, fmt.Errorf("%s: the cell declares %s, and uses a variable of the session's older type %s: name one of them anew", u.file, name, name)
 		}
-		add(u.methods[t.Obj().Name()])
+		add(u.methods(t.Obj().Name()))
 	}
 	return edits, more, nil
 }
@@ -321,6 +325,14 @@ func (u *unit) unused(f *ast.File, spec *ast.ImportSpec) bool {
 		return false
 	}
 	return !slices.ContainsFunc(f.Unresolved, func(id *ast.Ident) bool { return id.Name == name })
+}
+
+// importName is the name that an import gives to a file.
+func importName(spec *ast.ImportSpec) string {
+	if spec.Name != nil {
+		return spec.Name.Name
+	}
+	return baseName(strings.Trim(spec.Path.Value, "\"`"))
 }
 
 // baseName is the name that a package of this path most likely has.

@@ -31,10 +31,15 @@ func (w *writer) text(t types.Type) string {
 }
 
 func (w *writer) qualify(p *types.Package) string {
-	if p.Path() == w.home {
+	if w.isHome(p) {
 		return ""
 	}
 	return w.imported(p.Path(), p.Name())
+}
+
+// isHome reports whether a package's types are the session's own: those of ordinary cells, and those of plugins.
+func (w *writer) isHome(p *types.Package) bool {
+	return p.Path() == w.home || strings.HasPrefix(p.Path(), "plugin/")
 }
 
 // imported is the name under which the plugin imports a package for types: one that no cell writes.
@@ -97,7 +102,7 @@ func (w *writer) visitNamed(t *types.Named, seen map[types.Type]bool) {
 	}
 	switch {
 	case obj.Pkg() == nil:
-	case obj.Pkg().Path() != w.home:
+	case !w.isHome(obj.Pkg()):
 		if !obj.Exported() {
 			w.fail("the type %s.%s is private to its package", obj.Pkg().Path(), obj.Name())
 		}

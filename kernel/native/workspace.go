@@ -36,11 +36,8 @@ func (w *workspace) open() (string, error) {
 		return w.dir, nil
 	}
 	removeAbandoned()
-	dir := filepath.Join(os.TempDir(), workspacePrefix+strconv.Itoa(os.Getpid()))
-	if err := os.RemoveAll(dir); err != nil {
-		return "", fmt.Errorf("session directory: %w", err)
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	dir, err := os.MkdirTemp("", workspacePrefix+strconv.Itoa(os.Getpid())+"-")
+	if err != nil {
 		return "", fmt.Errorf("session directory: %w", err)
 	}
 	if err := w.writeModule(dir); err != nil {
@@ -52,7 +49,7 @@ func (w *workspace) open() (string, error) {
 
 func (w *workspace) writeModule(dir string) error {
 	if w.tool.source == "" {
-		version, _, _ := strings.Cut(strings.TrimPrefix(runtime.Version(), "go"), " ")
+		version := strings.TrimPrefix(release(runtime.Version()), "go")
 		return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module session\n\ngo "+version+"\n"), 0o600)
 	}
 	for _, name := range []string{"go.mod", "go.sum"} {
@@ -92,7 +89,8 @@ func (w *workspace) close() error {
 func removeAbandoned() {
 	found, _ := filepath.Glob(filepath.Join(os.TempDir(), workspacePrefix+"*"))
 	for _, dir := range found {
-		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), workspacePrefix))
+		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), workspacePrefix), "-")
+		pid, err := strconv.Atoi(number)
 		if err == nil && syscall.Kill(pid, 0) == syscall.ESRCH {
 			os.RemoveAll(dir)
 		}

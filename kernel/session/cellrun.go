@@ -30,7 +30,7 @@ type Cell struct {
 
 	running   atomic.Bool
 	abandoned atomic.Bool
-	stopped   sync.Map // goroutine id → time of the last stop panic there
+	stopped   sync.Map // goroutine id → stop
 	inputOnce sync.Once
 	stdin     *stdin
 }

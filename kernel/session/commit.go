@@ -6,6 +6,7 @@ import (
 	"go/types"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"quire/kernel/cell"
 )
@@ -52,9 +53,9 @@ func (p *program) sources() map[string]cell.Chunk {
 	return m
 }
 
-func (p *program) source(pos token.Pos, sources map[string]cell.Chunk) string {
+func (p *program) source(pos token.Pos, sources map[string]cell.Chunk) cell.Chunk {
 	at := p.position(pos)
-	return sources[strconv.Itoa(at.Line)+":"+strconv.Itoa(at.Column)].Text
+	return sources[strconv.Itoa(at.Line)+":"+strconv.Itoa(at.Column)]
 }
 
 func (p *program) commitSpec(spec ast.Spec, tok token.Token, sources map[string]cell.Chunk) (generic bool) {
@@ -71,7 +72,9 @@ func (p *program) commitSpec(spec ast.Spec, tok token.Token, sources map[string]
 		if obj == nil || obj.Name() == "_" {
 			return false
 		}
-		s.names[obj.Name()] = &name{name: obj.Name(), kind: "type", typ: obj.Type(), obj: obj, cell: count, code: p.declText(spec, sources)}
+		n := &name{name: obj.Name(), kind: "type", typ: obj.Type(), obj: obj, cell: count}
+		n.written(p.chunkOf(spec, sources))
+		s.names[n.name] = n
 		return spec.TypeParams != nil
 	case *ast.ValueSpec:
 		if tok != token.CONST {
@@ -82,20 +85,43 @@ func (p *program) commitSpec(spec ast.Spec, tok token.Token, sources map[string]
 			if !ok || id.Name == "_" {
 				continue
 			}
-			s.names[id.Name] = &name{name: id.Name, kind: "const", typ: c.Type(), obj: c, value: c.Val(), cell: count, code: p.declText(spec, sources)}
+			n := &name{name: id.Name, kind: "const", typ: c.Type(), obj: c, cell: count}
+			n.written(p.chunkOf(spec, sources))
+			s.names[n.name] = n
 		}
 	}
 	return false
 }
 
-// declText is the text of the chunk that holds a type or constant.
-func (p *program) declText(spec ast.Spec, sources map[string]cell.Chunk) string {
+// chunkOf is the chunk that holds a type or constant.
+func (p *program) chunkOf(spec ast.Spec, sources map[string]cell.Chunk) cell.Chunk {
 	for _, d := range p.file.Decls {
 		if g, ok := d.(*ast.GenDecl); ok && g.Pos() <= spec.Pos() && spec.End() <= g.End() {
 			return p.source(g.Pos(), sources)
 		}
 	}
-	return ""
+	return cell.Chunk{}
+}
+
+// written notes how a name was declared.
+func (n *name) written(c cell.Chunk) {
+	n.code = c.Text
+	if c.Doc != "" {
+		n.code = c.Doc + "\n" + c.Text
+		n.doc = commentText(c.Doc)
+	}
+}
+
+// commentText is a comment without its marks.
+func commentText(c string) string {
+	g := &ast.CommentGroup{}
+	for line := range strings.Lines(c) {
+		g.List = append(g.List, &ast.Comment{Text: strings.TrimSpace(line)})
+	}
+	if strings.HasPrefix(c, "/*") {
+		g.List = []*ast.Comment{{Text: c}}
+	}
+	return g.Text()
 }
 
 func (p *program) commitFunc(d *ast.FuncDecl, sources map[string]cell.Chunk) (generic bool) {
@@ -103,7 +129,8 @@ func (p *program) commitFunc(d *ast.FuncDecl, sources map[string]cell.Chunk) (ge
 	if !ok || d == p.run || d.Recv != nil || d.Name.Name == "_" || d.Name.Name == "init" {
 		return ok && f.Signature().RecvTypeParams().Len() > 0
 	}
-	n := &name{name: f.Name(), kind: "func", typ: f.Type(), cell: p.cell.req.Count, code: p.source(d.Pos(), sources)}
+	n := &name{name: f.Name(), kind: "func", typ: f.Type(), cell: p.cell.req.Count}
+	n.written(p.source(d.Pos(), sources))
 	if f.Signature().TypeParams().Len() > 0 {
 		n.obj = f
 		p.s.names[n.name] = n

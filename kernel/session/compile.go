@@ -6,6 +6,7 @@ import (
 	"go/scanner"
 	"go/token"
 	"go/types"
+	"maps"
 	"reflect"
 	"runtime"
 	"strconv"
@@ -26,6 +27,7 @@ const (
 type program struct {
 	s      *Session
 	cell   *Cell
+	fset   *token.FileSet
 	file   *ast.File
 	src    cell.File
 	chunks []cell.Chunk
@@ -47,7 +49,7 @@ type program struct {
 // compile makes a program of chunks. The session's lock must be held.
 func (s *Session) compile(c *Cell, chunks []cell.Chunk, shows bool) (*program, *link.Error) {
 	p := &program{s: s, cell: c, chunks: chunks, src: cell.Source(cellPackage, c.position(), chunks),
-		fresh: map[string]string{}, order: map[string]int{}, inSource: map[string]bool{}}
+		fresh: map[string]string{}, order: map[string]int{}, inSource: map[string]bool{}, fset: s.engine.base.FileSet}
 	p.src.Shows = p.src.Shows && shows
 	if _, _, free := ixgo.IcallStat(); free < stubReserve {
 		return nil, &link.Error{Name: "CompileError", Value: "the session has no room for more types with methods: restart it"}
@@ -65,7 +67,7 @@ func (s *Session) compile(c *Cell, chunks []cell.Chunk, shows bool) (*program, *
 }
 
 func (p *program) parse() *link.Error {
-	file, err := parser.ParseFile(p.s.engine.base.FileSet, "", p.src.Text, parser.ParseComments|parser.SkipObjectResolution)
+	file, err := parser.ParseFile(p.fset, "", p.src.Text, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		list, ok := err.(scanner.ErrorList)
 		if !ok {
@@ -78,9 +80,14 @@ func (p *program) parse() *link.Error {
 		return p.cell.compileError(faults)
 	}
 	p.file = file
-	for _, d := range file.Decls {
+	p.run = p.findRun()
+	return nil
+}
+
+func (p *program) findRun() *ast.FuncDecl {
+	for _, d := range p.file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == cell.Run {
-			p.run = f
+			return f
 		}
 	}
 	return nil
@@ -132,7 +139,7 @@ func (p *program) accept(c *checker) *link.Error {
 
 // taken lists the names that session names must not be inserted over.
 func (p *program) taken(c *checker) map[string]bool {
-	t := map[string]bool{}
+	t := maps.Clone(p.inSource)
 	for _, n := range c.pkg.Scope().Names() {
 		t[n] = true
 	}
@@ -198,7 +205,7 @@ func (c *checker) check(p *program, lenient bool) []fault {
 		if p.harmless(e) || lenient && p.top.insideFunc(e.Pos) {
 			return
 		}
-		c.faults = append(c.faults, fault{p.s.engine.base.FileSet.Position(e.Pos), cleanMessage(e.Msg)})
+		c.faults = append(c.faults, fault{p.fset.Position(e.Pos), cleanMessage(e.Msg)})
 	}
 	func() {
 		defer func() {
@@ -206,7 +213,7 @@ func (c *checker) check(p *program, lenient bool) []fault {
 				c.faults = append(c.faults, fault{msg: "the type checker failed: " + panicText(r)})
 			}
 		}()
-		types.NewChecker(&conf, p.s.engine.base.FileSet, c.pkg, c.info).Files([]*ast.File{p.file})
+		types.NewChecker(&conf, p.fset, c.pkg, c.info).Files([]*ast.File{p.file})
 	}()
 	return c.faults
 }
@@ -244,7 +251,7 @@ func (p *program) methodsAreHome() *link.Error {
 		if id == nil || p.top.decls[id.Name] || p.s.names[id.Name] == nil {
 			continue
 		}
-		pos := p.s.engine.base.FileSet.Position(f.Name.Pos())
+		pos := p.fset.Position(f.Name.Pos())
 		return p.cell.compileError([]fault{{pos, "method " + f.Name.Name + " on " + id.Name +
 			", which an earlier cell declares: declare a type and all its methods in one cell"}})
 	}

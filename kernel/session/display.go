@@ -114,14 +114,17 @@ func format(v any) string {
 	return f.String()
 }
 
-type formatter struct{ strings.Builder }
+type formatter struct {
+	strings.Builder
+	raw bool // call no methods and walk no maps
+}
 
 func (f *formatter) value(v reflect.Value, depth int) {
 	if !v.IsValid() {
 		f.WriteString("nil")
 		return
 	}
-	if depth > 0 && f.says(v) {
+	if depth > 0 && !f.raw && f.says(v) {
 		return
 	}
 	if depth > formatDepth {
@@ -188,6 +191,10 @@ func (f *formatter) list(v reflect.Value, depth int) {
 }
 
 func (f *formatter) table(v reflect.Value, depth int) {
+	if f.raw {
+		fmt.Fprintf(f, "%v of %d entries", v.Type(), v.Len())
+		return
+	}
 	f.WriteString("map[")
 	keys := v.MapKeys()
 	slices.SortFunc(keys, compareKeys)

@@ -5,7 +5,6 @@ import (
 	"go/types"
 	"reflect"
 	"sync"
-	"weak"
 
 	"github.com/goplus/ixgo"
 	"github.com/goplus/reflectx"
@@ -28,10 +27,6 @@ type engine struct {
 	record  *ixgo.TypesRecord
 	natives *types.Package // where types of native cells live
 
-	// users holds every type with methods that cells declared. Interpreters share it, so that they know each other's types for
-	// interpreted ones; it is replaced, never changed.
-	users   methodSets
-	interps []weak.Pointer[ixgo.Interp]
 	homes   map[*types.Package]*program // of generic declarations
 	sources map[string]string           // directories of packages that are interpreted
 }
@@ -52,7 +47,6 @@ func newEngine() (*engine, error) {
 		rctx:    newReflectContext(),
 		loader:  &loader{inner: base.Loader, users: map[types.Type]reflect.Type{}, back: map[reflect.Type]types.Type{}},
 		natives: types.NewPackage(cellPath, cellPackage),
-		users:   methodSets{},
 		homes:   map[*types.Package]*program{},
 		sources: map[string]string{},
 	}
@@ -91,42 +85,25 @@ func (e *engine) typeOf(t reflect.Type) (types.Type, error) {
 	return e.loader.toType(t)
 }
 
-// adopt takes over what an interpreter made: its types with methods become known to all interpreters.
-func (e *engine) adopt(i *ixgo.Interp, ctx *ixgo.Context) {
-	m := mirror(i)
-	fresh := false
-	for t := range m.msets {
-		if _, ok := e.users[t]; !ok {
-			fresh = true
-		}
-	}
-	if fresh {
-		users := make(methodSets, len(e.users)+len(m.msets))
-		for t := range e.users {
-			users[t] = nil
-		}
-		for t := range m.msets {
-			users[t] = nil
-		}
-		e.users = users
-		e.spread()
-	}
-	m.msets = e.users
-	m.record = ixgo.NewTypesRecord(ctx, e.rctx, e.loader, i, nested(ctx))
-	e.interps = append(e.interps, weak.Make(i))
-}
+// userTypes holds every type with methods that cells of this process declared. ixgo takes a type for native when its interpreter does
+// not know it, and then calls code that is none.
+var userTypes sync.Map // reflect.Type → true
 
-// spread gives the interpreters that still exist the current users. Goroutines may be reading the field: it is one word.
-func (e *engine) spread() {
-	live := e.interps[:0]
-	for _, w := range e.interps {
-		if i := w.Value(); i != nil {
-			setMethodSets(i, e.users)
-			live = append(live, w)
-		}
+// release ends the compilation of an interpreter: of the types of other cells it keeps only that they are interpreted, and it lets go
+// of what only compiling needs.
+func (e *engine) release(i *ixgo.Interp, ctx *ixgo.Context, own methodSets) {
+	m := mirror(i)
+	known := make(methodSets, len(m.msets))
+	for t := range m.msets {
+		userTypes.Store(t, true)
+		known[t] = own[t]
 	}
-	clear(e.interps[len(live):])
-	e.interps = live
+	m.msets = known
+	m.record = ixgo.NewTypesRecord(ctx, e.rctx, e.loader, i, nested(ctx))
+	for fn, f := range m.funcs {
+		f.index, f.instrIndex = nil, nil
+		*ssaInfo(fn) = nil
+	}
 }
 
 // loader is ixgo's loader of native packages, for several goroutines, and the types that cells declared.

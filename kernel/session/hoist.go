@@ -307,5 +307,5 @@ func prints(info *types.Info, e ast.Expr) bool {
 }
 
 func (p *program) position(pos token.Pos) token.Position {
-	return p.s.engine.base.FileSet.Position(pos)
+	return p.fset.Position(pos)
 }

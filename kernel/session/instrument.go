@@ -25,6 +25,14 @@ func instrument(i *ixgo.Interp, f *function, own methodSets, stack int) {
 			if instr.Call.IsInvoke() {
 				f.Instrs[n] = invoke(i, f, instr, own, f.Instrs[n])
 			}
+		case *ssa.UnOp, *ssa.Store, *ssa.IndexAddr:
+			if quick := f.fast(instr); quick != nil {
+				f.Instrs[n] = quick
+			}
+		case *ssa.Defer:
+			if instr.Call.IsInvoke() {
+				f.Instrs[n] = knowing(i, f, instr.Call.Value, f.Instrs[n])
+			}
 		case *ssa.Go:
 			f.Instrs[n] = goroutine(i, f, instr)
 		case *ssa.Jump, *ssa.If:
@@ -67,10 +75,24 @@ func entry(next func(*ixgo.Frame), stack uintptr) func(*ixgo.Frame) {
 	}
 }
 
+// knowing runs next, a call of a method of x that ixgo looks up, after it has told ixgo whether x's type is interpreted.
+func knowing(i *ixgo.Interp, f *function, x ssa.Value, next func(*ixgo.Frame)) func(*ixgo.Frame) {
+	r, ok := f.register(x)
+	if !ok {
+		return next
+	}
+	return func(fr *ixgo.Frame) {
+		if v := (*frame)(unsafe.Pointer(fr)).stack[r]; v != nil {
+			know(i, reflect.TypeOf(v))
+		}
+		next(fr)
+	}
+}
+
 // goroutine starts a goroutine whose panic fails its cell instead of ending the process.
 func goroutine(i *ixgo.Interp, f *function, g *ssa.Go) func(*ixgo.Frame) {
 	fn, args, bindings := callIndex(f, &g.Call)
-	return func(fr *ixgo.Frame) {
+	start := func(fr *ixgo.Frame) {
 		callee, values := prepareCall(i, fr, &g.Call, fn, args, bindings)
 		go func() {
 			defer func() {
@@ -82,6 +104,10 @@ func goroutine(i *ixgo.Interp, f *function, g *ssa.Go) func(*ixgo.Frame) {
 			guarded(root, func() { callDiscarding(i, root, callee, values, g.Call.Args) })
 		}()
 	}
+	if g.Call.IsInvoke() {
+		return knowing(i, f, g.Call.Value, start)
+	}
+	return start
 }
 
 // strayed fails the cell of a goroutine that panicked, or tells of it in the cell's output when the cell has ended.
@@ -149,7 +175,7 @@ func findMethod(i *ixgo.Interp, t reflect.Type, name string, own methodSets) *me
 	if fn, ok := own[t][name]; ok {
 		return &method{typ: t, own: mirror(i).funcs[fn]}
 	}
-	if _, ok := methodSetsOf(i)[t]; ok {
+	if _, ok := userTypes.Load(t); ok {
 		if m, ok := reflectx.MethodByName(t, name); ok {
 			return &method{typ: t, fn: m.Func}
 		}

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/types"
 	"io"
+	"maps"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,7 @@ type frame struct {
 	panics unsafe.Pointer
 	block  *ssa.BasicBlock
 	stack  []any
+	ipc    int // -1 when the function has returned
 }
 
 // visitor mirrors ixgo.visitor, which compiles SSA functions.
@@ -133,6 +135,7 @@ func checkLayout() error {
 		{reflect.TypeFor[ixgo.Context](), "nestedMap", reflect.Map},
 		{reflect.TypeFor[ixgo.TypesRecord](), "finder", reflect.Interface},
 		{reflect.TypeFor[ixgo.PanicError](), "stack", reflect.Slice},
+		{reflect.TypeFor[ssa.Function](), "info", reflect.Pointer},
 	} {
 		got, ok := f.in.FieldByName(f.name)
 		if !ok || got.Type.Kind() != f.kind {
@@ -216,12 +219,13 @@ func newFrame(i *ixgo.Interp) *ixgo.Frame {
 // stackOf is the stack below root of a panic that has just been recovered.
 func stackOf(root *ixgo.Frame) []byte {
 	fr := root
-	for {
-		callee := (*frame)(unsafe.Pointer(fr)).callee
-		if callee == nil {
+	for { // frames are reused: a callee counts while it says that fr called it, and has not returned
+		next := (*frame)(unsafe.Pointer(fr)).callee
+		callee := (*frame)(unsafe.Pointer(next))
+		if next == nil || callee.caller != fr || callee.ipc == -1 {
 			return frameStack(fr)
 		}
-		fr = callee
+		fr = next
 	}
 }
 
@@ -422,12 +426,32 @@ func (p *stubs) Cap() int { return len(p.funcs) }
 // Clear implements abi.MethodProvider.
 func (p *stubs) Clear() {}
 
-// setMethodSets and methodSetsOf replace and read the map of interpreted types while code runs.
-func setMethodSets(i *ixgo.Interp, m methodSets) {
-	atomic.StorePointer((*unsafe.Pointer)(unsafe.Pointer(&mirror(i).msets)), *(*unsafe.Pointer)(unsafe.Pointer(&m)))
+// know makes sure that i takes t for interpreted when it is. Goroutines may be reading the map: a copy takes its place.
+func know(i *ixgo.Interp, t reflect.Type) {
+	at := (*unsafe.Pointer)(unsafe.Pointer(&mirror(i).msets))
+	for {
+		p := atomic.LoadPointer(at)
+		old := *(*methodSets)(unsafe.Pointer(&p))
+		if _, ok := old[t]; ok {
+			return
+		}
+		if _, ok := userTypes.Load(t); !ok {
+			return
+		}
+		fresh := maps.Clone(old)
+		fresh[t] = nil
+		if atomic.CompareAndSwapPointer(at, p, *(*unsafe.Pointer)(unsafe.Pointer(&fresh))) {
+			return
+		}
+	}
 }
 
-func methodSetsOf(i *ixgo.Interp) methodSets {
-	p := atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&mirror(i).msets)))
-	return *(*methodSets)(unsafe.Pointer(&p))
+// ssaInfoOffset is where ssa.Function keeps the types of its source, which nothing needs once it is built.
+var ssaInfoOffset = func() uintptr {
+	f, _ := reflect.TypeFor[ssa.Function]().FieldByName("info")
+	return f.Offset
+}()
+
+func ssaInfo(fn *ssa.Function) **types.Info {
+	return (**types.Info)(unsafe.Add(unsafe.Pointer(fn), ssaInfoOffset))
 }

@@ -3,7 +3,6 @@ package session
 import (
 	"errors"
 	"fmt"
-	"go/constant"
 	"go/token"
 	"go/types"
 	"maps"
@@ -15,16 +14,15 @@ import (
 // name is a declaration that lives in the session. Names are replaced, never changed: a cell that runs keeps the ones it was
 // compiled with.
 type name struct {
-	name  string
-	kind  string         // var, func, type, const, import
-	typ   types.Type     // nil for imports
-	obj   types.Object   // of types, constants and generic functions: what cells find in their scope
-	ptr   reflect.Value  // of variables and functions: a pointer to the value
-	value constant.Value // of constants
-	path  string         // of imports
-	cell  int
-	code  string
-	home  *program // that declares a generic function or type; nil otherwise
+	name string
+	kind string        // var, func, type, const, import
+	typ  types.Type    // nil for imports
+	obj  types.Object  // of types, constants and generic functions: what cells find in their scope
+	ptr  reflect.Value // of variables and functions: a pointer to the value
+	path string        // of imports
+	cell int
+	code string // source of functions, types and constants, with the comment above
+	doc  string // that comment
 }
 
 // Names lists the session's names in order.
@@ -51,7 +49,7 @@ func (n *name) public() Name {
 
 // qualify writes types as cells do: own types bare, others with the name of their package.
 func qualify(p *types.Package) string {
-	if p.Path() == cellPath {
+	if p.Path() == cellPath || strings.HasPrefix(p.Path(), "plugin/") { // types of native cells
 		return ""
 	}
 	return p.Name()

@@ -19,8 +19,18 @@ func contextCause(ctx context.Context) error { return context.Cause(ctx) }
 // stopping counts the cells of the process that are being stopped: interpreted code looks for its own only while it is not zero.
 var stopping atomic.Int32
 
-// stopAgain is how long deferred functions of a stopped goroutine may run before it is stopped again.
-const stopAgain = 100 * time.Millisecond
+// A stopped goroutine may run its deferred functions: it is stopped again after stopAgain, and from the stopsAtOnce-th time on without
+// such a pause, so that code which recovers from everything ends too.
+const (
+	stopAgain   = 100 * time.Millisecond
+	stopsAtOnce = 3
+)
+
+// stop is what a cell remembers of a goroutine that it has stopped.
+type stop struct {
+	at    time.Time
+	times int
+}
 
 // poll stops the calling goroutine when its cell was cancelled.
 func poll() {
@@ -29,10 +39,14 @@ func poll() {
 		return
 	}
 	id, now := routine.Goid(), time.Now()
-	if last, ok := c.stopped.Load(id); ok && now.Sub(last.(time.Time)) < stopAgain {
+	last := stop{}
+	if v, ok := c.stopped.Load(id); ok {
+		last = v.(stop)
+	}
+	if last.times < stopsAtOnce && now.Sub(last.at) < stopAgain {
 		return
 	}
-	c.stopped.Store(id, now)
+	c.stopped.Store(id, stop{now, last.times + 1})
 	panic(stopped{})
 }
 
@@ -90,7 +104,7 @@ func (c *Cell) supervise() *link.Error {
 		c.adopt()
 		err := c.failure("Exit", "the cell called runtime.Goexit", nil)
 		defer func() { done <- err }()
-		err = c.parts()
+		err = c.parts(c.req.Code, 1)
 	}()
 	select {
 	case err := <-done:
@@ -120,10 +134,14 @@ func (c *Cell) calmDown() {
 	time.AfterFunc(2*time.Second, func() { stopping.Add(-1) })
 }
 
-// parts runs the parts of the cell in order, up to the first that fails.
-func (c *Cell) parts() *link.Error {
-	parts := cell.Split(c.req.Code)
+// parts runs the parts of text, which begins at a line of the cell, up to the first that fails.
+func (c *Cell) parts(text string, line int) *link.Error {
+	parts := cell.Split(text)
 	for i, p := range parts {
+		p.Line += line - 1
+		if c.takesRest(p) {
+			return c.runMagic(restOf(text, p, line))
+		}
 		var err *link.Error
 		switch p.Kind {
 		case cell.Go:
@@ -138,6 +156,26 @@ func (c *Cell) parts() *link.Error {
 	return nil
 }
 
+// takesRest reports whether a part is the first line of a magic that takes all that follows: a %%magic behind lines of others (%args),
+// or a magic that has no line form, written with one % (%test).
+func (c *Cell) takesRest(p cell.Part) bool {
+	if p.Kind == cell.Go {
+		return strings.HasPrefix(strings.TrimLeft(p.Text, " \t\r\n"), "%%")
+	}
+	m := c.s.magics[p.Name]
+	return p.Kind == cell.Line && m != nil && m.Line == nil && p.Args != "%help" && p.Args != "--help"
+}
+
+// restOf is the %%magic that begins at the line of p and takes the rest of text.
+func restOf(text string, p cell.Part, line int) cell.Part {
+	for range p.Line - line {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	whole := cell.Split("%%" + strings.TrimLeft(strings.TrimLeft(text, " \t\r\n"), "%"))[0]
+	whole.Line = p.Line
+	return whole
+}
+
 // runGo compiles and runs Go code that begins at a line of the cell. With shows set, the value of its last expression is the cell's.
 func (c *Cell) runGo(text string, line int, shows bool) *link.Error {
 	p, err := c.load(text, line, shows)
@@ -147,11 +185,7 @@ func (c *Cell) runGo(text string, line int, shows bool) *link.Error {
 	runErr := p.exec()
 	p.commit(runErr == nil)
 	if runErr == nil && p.src.Shows {
-		if b := c.s.bundleOf(p.results()); b != nil {
-			c.mu.Lock()
-			c.value = b
-			c.mu.Unlock()
-		}
+		c.SetValue(p.results()...)
 	}
 	p.dropResults()
 	return c.runError(runErr)
@@ -217,6 +251,23 @@ func (c *Cell) Run(code string) error {
 		return err
 	}
 	return nil
+}
+
+// RunCell runs text as a cell of its own would be run, magics included.
+func (c *Cell) RunCell(text string) error {
+	if err := c.parts(text, c.lineOf(text)); err != nil {
+		return err
+	}
+	return nil
+}
+
+// SetValue makes values those of the cell's last expression.
+func (c *Cell) SetValue(values ...any) {
+	if b := c.s.bundleOf(values); b != nil {
+		c.mu.Lock()
+		c.value = b
+		c.mu.Unlock()
+	}
 }
 
 // lineOf finds the line of the cell that code was taken from, so that errors point there.

@@ -24,9 +24,11 @@ package session
 import (
 	"fmt"
 	"go/types"
+	"reflect"
 	"sync"
 	"time"
 
+	"quire/kernel/complete"
 	"quire/kernel/link"
 )
 
@@ -37,6 +39,9 @@ type Config struct {
 	Auto map[string]string
 	// Source finds the directory of a package's source for documentation, "" for none. Nil knows GOROOT alone.
 	Source func(path string) string
+	// Instance finds compiled instances of generic functions: Instance("slices", "Sort[[]int int]"), type arguments as go/types prints
+	// them. Instances that it does not know are interpreted. Nil knows none.
+	Instance func(path, name string) (reflect.Value, bool)
 	// Magics are the % and %% commands. The names "!" and "!!" are the shell lines.
 	Magics []Magic
 	// Show lists what displays values of types that have no MIMEBundle method (charts): the first that answers true wins.
@@ -84,6 +89,7 @@ type Ran struct {
 type Session struct {
 	cfg     Config
 	outputs *outputs
+	docs    *complete.Docs
 
 	mu     sync.Mutex // guards compiling and everything below
 	names  map[string]*name
@@ -104,7 +110,7 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Stack == 0 {
 		cfg.Stack = 64 << 20
 	}
-	s := &Session{cfg: cfg, names: map[string]*name{}, magics: map[string]*Magic{}}
+	s := &Session{cfg: cfg, names: map[string]*name{}, magics: map[string]*Magic{}, docs: complete.NewDocs(cfg.Source)}
 	for i := range cfg.Magics {
 		m := &cfg.Magics[i]
 		if m.Line == nil && m.Body == nil {

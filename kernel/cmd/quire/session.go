@@ -9,11 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/goplus/ixgo"
-
 	"quire/kernel/host"
 	"quire/kernel/link"
-	"quire/kernel/session"
 )
 
 type sessionCmd struct{}
@@ -32,7 +29,7 @@ func (sessionCmd) Run() error {
 	signal.Notify(term, syscall.SIGTERM)
 	signal.Ignore(os.Interrupt, syscall.SIGHUP)
 	preferAsVictim()
-	s, err := newSession()
+	s, err := host.NewSession()
 	if err != nil {
 		return err
 	}
@@ -42,36 +39,18 @@ func (sessionCmd) Run() error {
 	case err = <-served:
 	case <-term:
 	}
-	time.AfterFunc(closeLimit, endGroup)
+	time.AfterFunc(closeLimit, end)
 	err = errors.Join(err, s.Close())
 	if err != nil && !errors.Is(err, io.EOF) {
 		fmt.Fprintln(os.Stderr, "quire session:", err)
 	}
-	endGroup()
+	end()
 	return nil
 }
 
-// newSession makes a session with every registered package.
-func newSession() (*session.Session, error) {
-	auto := map[string]string{}
-	for path, name := range host.Paths() {
-		p, _ := host.Lookup(path)
-		if p.Generic != "" {
-			ixgo.RegisterPatch(path, p.Generic)
-		}
-		ixgo.RegisterPackage(p.Package)
-		if auto[name] == "" {
-			auto[name] = path
-		}
-	}
-	return session.New(session.Config{Auto: auto, Source: host.Source})
-}
-
-// endGroup ends this process and everything that it has started. The kernel made it the leader of its group.
-func endGroup() {
-	if syscall.Getpgrp() == os.Getpid() {
-		syscall.Kill(0, syscall.SIGKILL)
-	}
+// end ends this process and everything that it has started.
+func end() {
+	link.EndChildren()
 	os.Exit(0)
 }
 

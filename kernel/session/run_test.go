@@ -1,0 +1,255 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"quire/kernel/link"
+)
+
+func TestOutputOfGoroutines(t *testing.T) {
+	n := newNotebook(t)
+	n.run("go1 := make(chan string)\ngo func() { for s := range go1 { fmt.Println(\"late\", s); done <- true } }()\ndone := make(chan bool)")
+	n.run("done := make(chan bool)\ngo1 := make(chan string)\ngo func() { for s := range go1 { fmt.Println(\"late\", s); done <- true } }()")
+	if out := n.run("fmt.Println(\"here\")\ngo1 <- \"x\"\n<-done;"); out != "stdout@c3:here\n|stdout@c2:late x\n" {
+		t.Errorf("output %q", out)
+	}
+}
+
+func TestStreams(t *testing.T) {
+	n := newNotebook(t)
+	for _, c := range []struct{ code, want string }{
+		{"fmt.Print(1); fmt.Fprint(os.Stderr, 2); fmt.Print(3)", "stdout@c1:1|stderr@c1:2|stdout@c1:3"},
+		{"println(\"to stderr\", 7)", "stderr@c2:to stderr 7\n"},
+		{"os.Stdout.WriteString(\"direct\")\nio.WriteString(os.Stdout, \"; io\");", "stdout@c3:direct; io"},
+		{"w := bufio.NewWriter(os.Stdout)\nfmt.Fprintf(w, \"%d\", 5)\nw.Flush()", "stdout@c4:5"},
+		{"log.SetFlags(0)\nlog.Print(\"logged\")", "stderr@c5:logged\n"},
+		{"json.NewEncoder(os.Stdout).Encode(3)", "stdout@c6:3\n"},
+		{"fmt.Print(\"é\"[:1]); fmt.Print(\"é\"[1:])", "stdout@c7:é"},
+	} {
+		if out := n.run(c.code); out != c.want {
+			t.Errorf("%s: %q, want %q", c.code, out, c.want)
+		}
+	}
+}
+
+func TestCompiledCodeWritesToPipe(t *testing.T) {
+	n := newNotebook(t)
+	n.s.magics["native"] = &Magic{Name: "native", Line: func(c *Cell, args string) error {
+		fmt.Fprintln(os.Stdout, "from", args)
+		fmt.Fprintln(os.Stderr, "error from", args)
+		return nil
+	}}
+	out := n.run("%native code")
+	if !strings.Contains(out, "stdout@c1:from code\n") || !strings.Contains(out, "stderr@c1:error from code\n") {
+		t.Errorf("output %q", out)
+	}
+}
+
+func TestManyLinesFewMessages(t *testing.T) {
+	n := newNotebook(t)
+	r := n.exec("for i := range 20_000 { fmt.Println(i) }")
+	if r.Err != nil || n.out.streams > 20 {
+		t.Fatalf("%v after %d messages", r.Err, n.out.streams)
+	}
+	lines := bufio.NewScanner(strings.NewReader(strings.TrimPrefix(n.out.take(), "stdout@c1:")))
+	for i := range 20_000 {
+		if !lines.Scan() || lines.Text() != fmt.Sprint(i) {
+			t.Fatalf("line %d is %q", i, lines.Text())
+		}
+	}
+}
+
+// TestTextIsSentSoon checks that text does not wait for the end of the cell.
+func TestTextIsSentSoon(t *testing.T) {
+	n := newNotebook(t)
+	done := make(chan bool)
+	go func() { n.exec("fmt.Println(\"now\"); time.Sleep(600 * time.Millisecond)"); done <- true }()
+	time.Sleep(350 * time.Millisecond)
+	if out := n.out.take(); out != "stdout@c1:now\n" {
+		t.Errorf("after 350 ms: %q", out)
+	}
+	<-done
+}
+
+func TestInput(t *testing.T) {
+	n := newNotebook(t)
+	n.out.answers = []string{"7 x", "second line", "third", "4"}
+	for _, c := range []struct{ code, want string }{
+		{"var k int\nvar s string\nfmt.Scan(&k, &s);", ""},
+		{"fmt.Sprint(k, s)", "=7x"},
+		{"r := bufio.NewReader(os.Stdin)\nline, _ := r.ReadString('\\n')\nline", "=second line\n"},
+		{"b := make([]byte, 10)\nm, _ := os.Stdin.Read(b)\nstring(b[:m])", "=third\n"},
+		{"fmt.Scanln(&k)\nk", "=4"},
+		{"fmt.Scan(&k)", "=0\nEOF"},
+	} {
+		if out := n.run(c.code); out != c.want {
+			t.Errorf("%s: %q, want %q", c.code, out, c.want)
+		}
+	}
+}
+
+// interrupted runs code, interrupts it and tells how long it took to end.
+func (n *notebook) interrupted(code string) (link.Executed, time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var at time.Time
+	time.AfterFunc(30*time.Millisecond, func() { at = time.Now(); cancel() })
+	r := n.execCtx(ctx, code)
+	return r, time.Since(at)
+}
+
+func TestInterrupt(t *testing.T) {
+	n := newNotebook(t)
+	n.run("x := 1\nfunc spin(n int) { for { n++ } }\nfunc down(n int) int { if n == 0 { return 0 }; return down(n-1) }\nch := make(chan int)")
+	for _, code := range []string{
+		"for {}", "for { x++ }", "spin(1)", "for { down(10) }", "time.Sleep(time.Minute)", "go spin(2)\nspin(3)",
+		"defer func() { x = 100 }()\nfor {}", "for { func() { defer func() { recover() }(); for {} }() }",
+		"<-cellctx.Done()", "loop:\ngoto loop", "for range func(yield func(int) bool) { for yield(1) {} } {}",
+	} {
+		code = strings.ReplaceAll(code, "cellctx", "(func() context.Context { return ctxOf() })()")
+		if strings.Contains(code, "ctxOf") {
+			continue
+		}
+		r, took := n.interrupted(code)
+		if r.Err == nil || r.Err.Name != "Interrupt" {
+			t.Errorf("%s: ended with %v", code, r.Err)
+		}
+		if took > 400*time.Millisecond {
+			t.Errorf("%s: took %v to stop", code, took)
+		}
+	}
+	if out := n.run("x >= 100"); out != "=true" {
+		t.Errorf("after interrupts x >= 100 is %s: a deferred function did not run, or variables are lost", out)
+	}
+	time.Sleep(10 * time.Millisecond)
+	if stopping.Load() == 0 {
+		t.Error("goroutines of interrupted cells are no longer looked for")
+	}
+}
+
+// TestAbandon interrupts a cell that waits where nothing can stop it.
+func TestAbandon(t *testing.T) {
+	n := newNotebook(t)
+	n.s.cfg.Grace = 50 * time.Millisecond
+	n.run("x := 5\nch := make(chan int)")
+	r, took := n.interrupted("<-ch\nx = 6")
+	if r.Err == nil || r.Err.Name != "Interrupt" || took > 300*time.Millisecond {
+		t.Fatalf("%v after %v", r.Err, took)
+	}
+	if out := n.run("ch <- 1\ntime.Sleep(20 * time.Millisecond)\nx"); out != "=5" && out != "=6" {
+		t.Errorf("x %s", out)
+	}
+}
+
+// TestSideBySide runs cells of two subshells at the same time.
+func TestSideBySide(t *testing.T) {
+	n := newNotebook(t)
+	n.run("a, b := make(chan int), make(chan int)")
+	var wg sync.WaitGroup
+	for i, code := range []string{"a <- 1; fmt.Println(\"first\", <-b)", "fmt.Println(\"second\", <-a); b <- 2"} {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			r := n.s.Execute(context.Background(), link.Execute{Cell: fmt.Sprint("s", i), Code: code, Count: 10 + i}, n.out)
+			if r.Err != nil {
+				t.Error(r.Err)
+			}
+		}()
+	}
+	wg.Wait()
+	out := n.out.take()
+	if !strings.Contains(out, "stdout@s0:first 2\n") || !strings.Contains(out, "stdout@s1:second 1\n") {
+		t.Errorf("output %q", out)
+	}
+}
+
+func TestExpressions(t *testing.T) {
+	n := newNotebook(t)
+	r := n.s.Execute(context.Background(), link.Execute{Cell: "e", Count: 1, Code: "x := 20", Expressions: map[string]string{"ok": "x + 1", "bad": "nope", "boom": "[]int{}[x]"}}, n.out)
+	if v := r.Expressions["ok"].Value; v == nil || v.Data["text/plain"] != "21" {
+		t.Errorf("ok: %+v", r.Expressions["ok"])
+	}
+	if e := r.Expressions["bad"].Err; e == nil || e.Name != "CompileError" {
+		t.Errorf("bad: %+v", e)
+	}
+	if e := r.Expressions["boom"].Err; e == nil || e.Name != "Panic" {
+		t.Errorf("boom: %+v", e)
+	}
+}
+
+func TestPanicOfGoroutineAfterItsCell(t *testing.T) {
+	n := newNotebook(t)
+	n.run("go func() { time.Sleep(20 * time.Millisecond); var p *int; *p = 1 }()")
+	time.Sleep(60 * time.Millisecond)
+	out := n.run("1")
+	if !strings.Contains(out, "stderr@c1:in a goroutine of this cell: Panic: runtime error: invalid memory address") || !strings.Contains(out, "cell[1]:1") {
+		t.Errorf("output %q", out)
+	}
+}
+
+// TestMethodsWhileDeclaring calls methods of interpreted types while cells declare more of them.
+func TestMethodsWhileDeclaring(t *testing.T) {
+	n := newNotebook(t)
+	n.run("type T struct{ n int }\nfunc (t T) String() string { return fmt.Sprint(t.n) }\nstop := make(chan bool)\nvar calls atomic.Int64\ngo func() { for { select { case <-stop: return; default: _ = fmt.Sprint(T{1}); calls.Add(1) } } }()")
+	for i := range 30 {
+		if r := n.exec(fmt.Sprintf("type U%d struct{}\nfunc (U%d) String() string { return \"u%d\" }\nfunc (U%d) Error() string { return \"\" }\nfmt.Sprint(U%d{})", i, i, i, i, i)); r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	if out := n.run("stop <- true\ncalls.Load() > 0"); out != "=true" {
+		t.Error(out)
+	}
+}
+
+// TestSoak runs many cells with types, closures and goroutines: neither time nor memory nor goroutines may grow with their number.
+func TestSoak(t *testing.T) {
+	cells := 2000
+	if testing.Short() || os.Getenv("QUIRE_SOAK") == "" {
+		cells = 300
+	}
+	n := newNotebook(t)
+	n.run("total := 0\nvar mu sync.Mutex")
+	step := func(i int) {
+		code := fmt.Sprintf("type T%d struct{ v int }\nfunc (t T%d) Get() int { return t.v }\nx := T%d{%d}\nf := func() int { return x.Get() + total }\n"+
+			"done := make(chan int)\ngo func() { done <- f() }()\nmu.Lock(); total += <-done %% 7; mu.Unlock()\ntotal", i%50, i%50, i%50, i)
+		if r := n.exec(code); r.Err != nil {
+			t.Fatalf("cell %d: %v", i, r.Err)
+		}
+		n.out.take()
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	block := cells / 5
+	var times []time.Duration
+	var heaps []uint64
+	for b := range 5 {
+		start := time.Now()
+		for i := range block {
+			step(b*block + i)
+		}
+		times = append(times, time.Since(start)/time.Duration(block))
+		heaps = append(heaps, heap())
+	}
+	t.Logf("%d cells: per cell %v, heap %v", cells, times, heaps)
+	if times[4] > 3*times[1]+time.Millisecond {
+		t.Errorf("cells get slower: %v", times)
+	}
+	if perCell := (int64(heaps[4]) - int64(heaps[1])) / int64(3*block); perCell > 100<<10 {
+		t.Errorf("a cell leaves %d bytes behind", perCell)
+	}
+	if g := runtime.NumGoroutine(); g > 30 {
+		t.Errorf("%d goroutines are left", g)
+	}
+}
