@@ -147,7 +147,7 @@ func (r *attentionRow) addGradErrors(e *attentionErrors, row int, key, value, do
 	}
 }
 
-// widths of the type that probabilities may be rounded to.
+// rounding is the relative error of probabilities that are rounded to the type of V; block formats count as BF16.
 func rounding(dt dtype.Type) float64 {
 	switch dt {
 	case dtype.F32:

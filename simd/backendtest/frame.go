@@ -158,7 +158,7 @@ func input(dt dtype.Type, l layout, x []float32, shape ...int) tensor.Tensor {
 	return f.view
 }
 
-// pick rotates through choices by the number of calls so far, out of step with the loops around it.
+// pick draws one of the choices: over the many calls of a group every combination comes up.
 func pick[E any](k *kit, choices ...E) E { return choices[k.rng.IntN(len(choices))] }
 
 func count(shape []int) int {

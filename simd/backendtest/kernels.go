@@ -16,9 +16,13 @@ type Kernel struct {
 	Bars  []Bar
 	// Make allocates operands on b and returns the call.
 	Make func(b tensor.Backend) func()
-	// Product is the size for peers that multiply matrices; nil: none does this.
-	Product *Product
+	// Product or Attention is the size for peers; both nil: no peer does this.
+	Product   *Product
+	Attention *AttentionSize
 }
+
+// AttentionSize is attention of Queries to Keys without a mask, over so many layers with keys of their own.
+type AttentionSize struct{ Queries, Keys, Heads, KVHeads, HeadDim, Layers int }
 
 // Product is x·Wᵀ with x (M, K) and W (N, K), or x·B with B (K, N) if Plain.
 type Product struct {
@@ -31,7 +35,7 @@ type Product struct {
 type Bar struct {
 	Peer  string  // "" is the limit itself
 	Ratio float64 // least quotient of the kernel's rate and the peer's
-	// Quoted rates of a peer that is not measured here, operations a second on 1 and 2 threads: reference/performance.md, on another machine of this kind.
+	// Quoted rates of the peer, where it is not measured, operations a second on 1 and 2 threads: reference/performance.md, on another machine of this kind.
 	Quoted [2]float64
 }
 
@@ -124,7 +128,7 @@ func matvecKernels() []Kernel {
 			act = dtype.BF16
 		}
 		k := productKernel("gemv "+c.dt.String(), &Product{1, c.n, 2048, c.dt, false}, tensor.ReadBytes, act, true, []Bar{{Ratio: c.ratio}})
-		k.Work, k.Product = float64(c.dt.Bytes(c.n*2048)), nil
+		k.Work = float64(c.dt.Bytes(c.n * 2048))
 		all = append(all, k)
 	}
 	return all
@@ -140,6 +144,7 @@ func attentionKernels() []Kernel {
 	// ggml's flash attention with 512 queries, head 64; decoding at 8192 keys, F16.
 	prefill := Kernel{Name: "attention prefill BF16 q=512 kv=2048 gqa=8 d=64", Limit: tensor.PeakBF16, Work: 4 * attnHeads * attnDim * prefillQueries * prefillKeys,
 		Bars: []Bar{{Peer: GGML, Ratio: 2, Quoted: [2]float64{89e9, 174e9}}}}
+	prefill.Attention = &AttentionSize{prefillQueries, prefillKeys, attnHeads, attnKVHeads, attnDim, 1}
 	prefill.Make = func(b tensor.Backend) func() {
 		p := tensor.Attention{Q: filled(dtype.BF16, prefillQueries, attnHeads, attnDim), Out: tensor.New(dtype.BF16, prefillQueries, attnHeads, attnDim),
 			K: filled(dtype.BF16, prefillKeys, attnKVHeads, attnDim), V: filled(dtype.BF16, prefillKeys, attnKVHeads, attnDim)}
@@ -149,6 +154,7 @@ func attentionKernels() []Kernel {
 	flops := 4.0 * attnLayers * attnHeads * attnDim * decodeKeys
 	quoted := decode.Work / flops // bytes an operation: the quoted rates as bytes a second
 	decode.Bars = []Bar{{Peer: GGML, Ratio: 3, Quoted: [2]float64{21e9 * quoted, 41e9 * quoted}}, {Ratio: 0.60}}
+	decode.Attention = &AttentionSize{1, decodeKeys, attnHeads, attnKVHeads, attnDim, attnLayers}
 	decode.Make = makeDecode
 	return []Kernel{prefill, decode}
 }

@@ -68,7 +68,6 @@ type kit struct {
 	single  tensor.Backend // b on one thread; nil: not possible
 	rng     *rand.Rand
 	support *support
-	calls   int
 }
 
 // call is one operation with its outs, to be run on any backend.
@@ -92,7 +91,6 @@ type out struct {
 // compare runs c on ref, on the backend and on one thread, and reports the first difference of each out.
 func (k *kit) compare(c call) {
 	k.t.Helper()
-	k.calls++
 	want := make([]tensor.Tensor, len(c.outs))
 	for i, o := range c.outs {
 		dt := dtype.F32
@@ -219,7 +217,6 @@ func seeded(name string) *rand.Rand {
 // compareBits is compare for operations that are defined to the last bit: ref writes the same type, and all bytes must agree.
 func (k *kit) compareBits(c call) {
 	k.t.Helper()
-	k.calls++
 	want, _ := (&kit{support: newSupport()}).run(c, ref.Backend{})
 	for _, b := range []tensor.Backend{k.b, k.single} {
 		if b == nil {

@@ -70,7 +70,7 @@ func (b *Backend) Attention(p tensor.Attention) {
 	}
 	b.e.pool.run(len(tasks), func(i int) {
 		t := tasks[i]
-		a.queries(t.seq, t.head, t.t0, t.t1)
+		a.queries(t.seq, t.head, t.t0, t.t1, false)
 	})
 }
 
@@ -104,6 +104,7 @@ type flash struct {
 	k, v      unsafe.Pointer // packed keys and values
 	most, sum []float32      // running maximum and sum of each row
 	args      softArgs       // scale is the attention's, or 1 where that is negative and the scores are scaled first
+	careful   bool           // one token, and masked values must not be touched
 	tmp       unsafe.Pointer // keys or values of one block gathered from pages
 }
 
@@ -139,15 +140,15 @@ func (a *attention) newFlash(rows int) (f *flash, free func()) {
 }
 
 // queries computes the rows of tokens t0 to t1−1 of sequence s for the query heads of one key head. A masked value that is not finite would spoil
-// its whole task by 0·Inf, so a task with NaN in its result is done again token by token.
-func (a *attention) queries(s, head, t0, t1 int) {
+// its whole task by 0·Inf, so a task with NaN in its result is done again token by token, carefully.
+func (a *attention) queries(s, head, t0, t1 int, careful bool) {
 	f, free := a.newFlash((t1 - t0) * a.group)
 	defer free()
 	a.packQueries(f.q, a.p.Q, head, t0, t1)
 	lo, _ := a.sees(s, t0)
 	_, hi := a.sees(s, t1-1)
 	j := lo / keyBlock * keyBlock
-	if t1-t0 == 1 && a.cache == nil {
+	if f.careful = careful; careful && a.cache == nil {
 		j = lo
 	}
 	for j < hi {
@@ -155,9 +156,9 @@ func (a *attention) queries(s, head, t0, t1 int) {
 		a.keyBlock(f, s, head, t0, j, next)
 		j = next
 	}
-	if clean := a.finish(f, head, t0, t1); !clean && t1-t0 > 1 {
+	if clean := a.finish(f, head, t0, t1); !clean && !careful {
 		for t := t0; t < t1; t++ {
-			a.queries(s, head, t, t+1)
+			a.queries(s, head, t, t+1, true)
 		}
 	}
 }
@@ -174,8 +175,9 @@ func (a *attention) packQueries(dst unsafe.Pointer, x tensor.Tensor, head, t0, t
 	buf := a.e.scratch.get(rows * a.d * size)
 	defer a.e.scratch.put(buf)
 	m.p = buf.ptr()
+	queries := linesOf(x)
 	for r := range rows {
-		from := lineOf(x, (t0+r/a.group)*x.Dim(1)+head*a.group+r%a.group)
+		from := queries.at((t0+r/a.group)*x.Dim(1) + head*a.group + r%a.group)
 		copy(bytesAt(m.ptr(r, 0), a.d*size), bytesAt(from.p, a.d*size))
 	}
 	a.e.ks.packLeft(dst, a.qk, a.qType, m, 0, rows, &a.e.scratch)
@@ -199,8 +201,13 @@ func (a *attention) keyBlock(f *flash, s, head, t0, j0, j1 int) {
 	}
 	prob := matrix{p: f.prob, dt: a.probType, lines: f.rows, k: n, lineStr: keyBlock, kStr: 1}
 	ks.packLeft(f.left, a.pv, a.probType, prob, 0, f.rows, &a.e.scratch)
+	if cache != nil && !f.careful {
+		a.sumPanels(f, cache, s, head, j0, j1)
+		return
+	}
 	if cache != nil {
-		cache.valuePanels(f.v, a.p.Pages[s], head, j0, j1)
+		lo, _ := a.sees(s, t0)
+		cache.valuePanels(f.v, a.p.Pages[s], head, lo, j0, j1)
 	} else {
 		values := a.lines(f, s, head, j0, j1, true)
 		ks.packRight(f.v, a.pv, a.valType, values.transposed(), &a.e.scratch)
@@ -210,9 +217,26 @@ func (a *attention) keyBlock(f *flash, s, head, t0, j0, j1 int) {
 
 // scorePanels is the first product with keys that the cache keeps in panels.
 func (a *attention) scorePanels(f *flash, cache *kv, s, head, j0, j1 int) {
-	t, steps := a.qk, a.qk.steps(a.d)
+	t, steps, pages := a.qk, a.qk.steps(a.d), a.p.Pages[s]
 	for j := j0; j < j1; j += t.nr {
-		t.times(at(f.s, (j-j0)*4), keyBlock*4, f.rows, t.nr, steps, f.q, cache.keyPanel(a.p.Pages[s], head, j), 0)
+		t.times(at(f.s, (j-j0)*4), keyBlock*4, f.rows, t.nr, steps, f.q, cache.keyPanel(pages, head, j), 0)
+	}
+}
+
+// sumPanels is the second product with values that the cache keeps in panels, page by page: what a page adds up is part of the result's bits.
+func (a *attention) sumPanels(f *flash, cache *kv, s, head, j0, j1 int) {
+	t, p, pages, steps := a.pv, cache.c.PageSize, a.p.Pages[s], a.pv.steps(j1-j0)
+	for j := j0; j < j1; {
+		next := min(j1, (j/p+1)*p)
+		first, n := (j-j0)/2, (next-j+1)/2
+		page := at(cache.row(1, int(pages[j/p]), head, 0), j%p/2*t.nr*4)
+		for i := 0; i < f.rows; i += t.mr() {
+			r := min(t.mr(), f.rows-i)
+			for c := 0; c < a.d; c += t.nr {
+				t.rows[r](n, at(f.left, (i*steps+first*r)*t.aBytes), at(page, c*p*2), at(f.o, i*a.dPad*4+4*c), a.dPad*4, 1)
+			}
+		}
+		j = next
 	}
 }
 
@@ -229,7 +253,10 @@ func (a *attention) soften(f *flash, r, lo, hi, n, size int) {
 	if f.args.scale != a.p.Scale {
 		ks.affine(seen, seen, a.p.Scale, 0)
 	}
-	most := max(f.most[r], ks.max(seen)*f.args.scale)
+	most := max(f.most[r], ks.maxOrdered(seen)*f.args.scale)
+	if math.IsInf(float64(most), -1) {
+		most = ks.max(seen)
+	}
 	if math.IsInf(float64(most), -1) {
 		clear(bytesAt(out, n*size))
 		return
@@ -261,7 +288,7 @@ func (a *attention) lines(f *flash, s, head, j0, j1 int, values bool) matrix {
 // finish divides by the sums and stores; it reports whether no result is NaN.
 func (a *attention) finish(f *flash, head, t0, t1 int) (clean bool) {
 	ks := &a.e.ks
-	check := float32(0)
+	check, out := float32(0), linesOf(a.p.Out)
 	for r := range f.rows {
 		row := (t0+r/a.group)*a.p.Q.Dim(1) + head*a.group + r%a.group
 		o, lse := f32s(at(f.o, r*a.dPad*4), a.d), float32(math.Inf(-1))
@@ -270,7 +297,7 @@ func (a *attention) finish(f *flash, head, t0, t1 int) (clean bool) {
 			lse = f.most[r] + float32(math.Log(float64(f.sum[r])))
 		}
 		check += 0 * ks.sum(o)
-		ks.scatterLine(lineOf(a.p.Out, row), o)
+		ks.scatterLine(out.at(row), o)
 		if !a.p.LSE.IsZero() {
 			a.p.LSE.F32()[row] = lse
 		}

@@ -19,6 +19,7 @@ type attentionGrad struct {
 	t          *tile      // of the three products that have them as left operand
 	blocks     []queryBlock
 	args       softArgs
+	lse        []float32
 	delta      []float32 // Σ dOut·Out of each row
 }
 
@@ -41,6 +42,7 @@ func (b *Backend) AttentionGrad(p tensor.AttentionGrad) {
 		g := &attentionGrad{attention: a, g: p, seq: i / a.hkv, head: i % a.hkv}
 		g.t0, g.tokens = int(p.CuQ[g.seq]), int(p.CuQ[g.seq+1]-p.CuQ[g.seq])
 		g.t, g.work, _ = b.e.choose(p.K.DType(), p.K.DType(), false)
+		g.lse = p.LSE.F32()
 		g.run()
 	})
 }
@@ -51,9 +53,10 @@ func (g *attentionGrad) run() {
 	for j := 0; j < g.keys(g.seq); j += keyBlock {
 		g.keyBlock(j, min(g.keys(g.seq), j+keyBlock))
 	}
+	dq := linesOf(g.g.DQ)
 	for _, b := range g.blocks {
 		for r := range (b.t1 - b.t0) * g.group {
-			g.e.ks.scatterLine(lineOf(g.g.DQ, g.row(b.t0, r)), f32s(at(b.dq, r*g.dPad*4), g.d))
+			g.e.ks.scatterLine(dq.at(g.row(b.t0, r)), f32s(at(b.dq, r*g.dPad*4), g.d))
 		}
 	}
 }
@@ -81,9 +84,7 @@ func (g *attentionGrad) prepare() (free func()) {
 		clear(f32s(b.dq, n*g.dPad))
 		g.packBoth(b.q, b.qT, g.p.Q, b)
 		g.packBoth(b.dout, b.doutT, g.g.DOut, b)
-		for r := range n {
-			g.delta[t*g.group+r] = g.rowDot(g.row(b.t0, r))
-		}
+		g.rowDots(g.delta[t*g.group:][:n], b.t0)
 		g.blocks = append(g.blocks, b)
 	}
 	return free
@@ -96,8 +97,9 @@ func (g *attentionGrad) packBoth(left, right unsafe.Pointer, x tensor.Tensor, b 
 	buf := g.e.scratch.get(2 * rows * g.d * 4)
 	defer g.e.scratch.put(buf)
 	wide, bits := f32s(buf.ptr(), rows*g.d), at(buf.ptr(), rows*g.d*4)
+	given := linesOf(x)
 	for r := range rows {
-		from := lineOf(x, g.row(b.t0, r))
+		from := given.at(g.row(b.t0, r))
 		ks.toF32(wide[r*g.d:(r+1)*g.d], from.dt, from.p)
 	}
 	as := func(want dtype.Type) matrix {
@@ -122,10 +124,15 @@ func (m matrix) transposed() matrix {
 	return m
 }
 
-func (g *attentionGrad) rowDot(row int) float32 {
+// rowDots writes Σ dOut·Out of the rows of the block that starts at token t0.
+func (g *attentionGrad) rowDots(delta []float32, t0 int) {
 	t, free := g.e.temps(g.d)
 	defer free()
-	return g.e.ks.dot(g.e.ks.load(t[0], lineOf(g.g.DOut, row), 0, g.d), g.e.ks.load(t[1], lineOf(g.p.Out, row), 0, g.d))
+	dout, out := linesOf(g.g.DOut), linesOf(g.p.Out)
+	for r := range delta {
+		row := g.row(t0, r)
+		delta[r] = g.e.ks.dot(g.e.ks.load(t[0], dout.at(row), 0, g.d), g.e.ks.load(t[1], out.at(row), 0, g.d))
+	}
 }
 
 // keyBlock computes DK and DV of keys j0 to j1−1 and their part of DQ.
@@ -166,10 +173,11 @@ func (g *attentionGrad) keyBlock(j0, j1 int) {
 		ks.packLeft(parts[9], g.t, g.work, ds, 0, rows, tmp)
 		g.t.times(b.dq, g.dPad*4, rows, g.d, g.t.steps(n), parts[9], kT, 1)
 	}
+	toDK, toDV := linesOf(g.g.DK), linesOf(g.g.DV)
 	for j := range n {
 		row := (int(g.p.CuK[g.seq])+j0+j)*g.hkv + g.head
-		ks.scatterLine(lineOf(g.g.DK, row), f32s(at(dk, j*g.dPad*4), g.d))
-		ks.scatterLine(lineOf(g.g.DV, row), f32s(at(dv, j*g.dPad*4), g.d))
+		ks.scatterLine(toDK.at(row), f32s(at(dk, j*g.dPad*4), g.d))
+		ks.scatterLine(toDV.at(row), f32s(at(dv, j*g.dPad*4), g.d))
 	}
 }
 
@@ -186,7 +194,7 @@ func (g *attentionGrad) slopes(block, r, j0, j1 int, in []unsafe.Pointer) {
 	ks, b, n, size := &g.e.ks, g.blocks[block], j1-j0, g.work.BlockBytes()
 	lo, hi := g.sees(g.seq, b.t0+r/g.group)
 	lo, hi = max(lo, j0)-j0, min(hi, j1)-j0
-	lse := g.p.LSE.F32()[g.row(b.t0, r)]
+	lse := g.lse[g.row(b.t0, r)]
 	s, dp := f32s(at(in[0], r*keyBlock*4), n), f32s(at(in[1], r*keyBlock*4), n)
 	if lo >= hi || math.IsInf(float64(lse), -1) {
 		clear(s)

@@ -29,6 +29,9 @@ const rowBlock = 252
 func (e *engine) gemm(t *tile, aType, bType dtype.Type, p product) {
 	steps := t.steps(p.k)
 	g := &gemmRun{e: e, t: t, p: p, steps: steps, bType: bType}
+	if g.p.out.accumulates() {
+		g.add, g.p.out.residual = 1, view{}
+	}
 	aBuf := e.scratch.get(p.m*steps*t.aBytes + slack)
 	defer e.scratch.put(aBuf)
 	g.a = aBuf.ptr()
@@ -66,6 +69,7 @@ type gemmRun struct {
 	steps int
 	bType dtype.Type
 	a     unsafe.Pointer
+	add   int // 1: the products are added to the output
 }
 
 // task computes rows i0 to i1−1 of panels p0 to p1−1, and finishes them.
@@ -79,6 +83,11 @@ func (g *gemmRun) task(i0, i1, p0, p1 int) {
 		buf := g.e.scratch.get((i1 - i0) * ldc)
 		defer g.e.scratch.put(buf)
 		c = buf.ptr()
+		if g.add != 0 {
+			for i := i0; i < i1; i++ {
+				copy(f32s(at(c, (i-i0)*ldc), ldc/4), f32s(g.p.out.ptr(i, p0*t.nr), min(p1*t.nr, g.p.n)-p0*t.nr))
+			}
+		}
 	}
 	bBuf := g.bScratch(p1 - p0)
 	if i1-i0 <= t.mr() {
@@ -92,7 +101,7 @@ func (g *gemmRun) task(i0, i1, p0, p1 int) {
 			g.block(c, ldc, bBuf, i0, i1, p0, p1, s)
 		}
 	}
-	if g.steps == 0 {
+	if g.steps == 0 && g.add == 0 {
 		for i := i0; i < i1; i++ {
 			clear(f32s(at(c, (i-i0)*ldc), min(p1*t.nr, g.p.n)-p0*t.nr))
 		}
@@ -114,7 +123,7 @@ func (g *gemmRun) bScratch(panels int) *buffer {
 func (g *gemmRun) block(c unsafe.Pointer, ldc int, bBuf *buffer, i0, i1, p0, p1, s int) {
 	t := g.t
 	n := min(chunkSteps, g.steps-s)
-	add := min(s, 1)
+	add := max(g.add, min(s, 1))
 	if bBuf != nil {
 		for p := p0; p < p1; p++ {
 			k0 := s * t.kStep

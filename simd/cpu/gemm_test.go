@@ -22,7 +22,7 @@ func random(r *rand.Rand, dt dtype.Type, n int) (bits []byte, values []float32) 
 	return bits, values
 }
 
-func lines(bits []byte, dt dtype.Type, lines, k int, byK bool) matrix {
+func asLines(bits []byte, dt dtype.Type, lines, k int, byK bool) matrix {
 	m := matrix{p: unsafe.Pointer(unsafe.SliceData(bits)), dt: dt, lines: lines, k: k, lineStr: k, kStr: 1}
 	if byK {
 		m.lineStr, m.kStr = 1, lines
@@ -58,7 +58,7 @@ func checkGEMM(t *testing.T, e *engine, at, bt dtype.Type, m, n, k, layout int) 
 	r := rand.New(rand.NewPCG(uint64(m), uint64(n*k)))
 	aBits, _ := random(r, at, m*k)
 	bBits, _ := random(r, bt, n*k)
-	a, b := lines(aBits, at, m, k, layout&1 != 0), lines(bBits, bt, n, k, layout&2 != 0)
+	a, b := asLines(aBits, at, m, k, layout&1 != 0), asLines(bBits, bt, n, k, layout&2 != 0)
 	out := make([]float32, m*n)
 	tl, aw, bw := e.choose(at, bt, layout&4 != 0)
 	p := product{a: a, b: b, m: m, n: n, k: k, out: output{view: view{unsafe.Pointer(&out[0]), dtype.F32, n, 1}, alpha: 1}}
@@ -108,7 +108,7 @@ func benchGEMM(b *testing.B, dt dtype.Type, m, n, k int, prepacked bool, threads
 	bBits, _ := random(r, dt, n*k)
 	out := make([]float32, m*n)
 	tl, aw, bw := e.choose(dt, dt, prepacked)
-	p := product{a: lines(aBits, dt, m, k, false), b: lines(bBits, dt, n, k, false), m: m, n: n, k: k, out: output{view: view{unsafe.Pointer(&out[0]), dtype.F32, n, 1}, alpha: 1}}
+	p := product{a: asLines(aBits, dt, m, k, false), b: asLines(bBits, dt, n, k, false), m: m, n: n, k: k, out: output{view: view{unsafe.Pointer(&out[0]), dtype.F32, n, 1}, alpha: 1}}
 	if prepacked {
 		p.w = e.packB(tl, bw, p.b)
 	}

@@ -1,14 +1,13 @@
 package cpu
 
 import (
-	"math"
 	"unsafe"
 
 	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
-// kv is a paged cache: [page][head][slot of the page][d], keys and values apart, so that a page of one head is one piece. Where a level multiplies BF16
+// kv is a paged cache: [head][page][slot of the page][d], keys and values apart, so that pages in order are one stream for the prefetch of the kernels. Where a level multiplies BF16
 // and the sizes allow it, that piece is kept in panels, as the products of attention want it: keys are columns, values are rows.
 type kv struct {
 	c      tensor.KVConfig
@@ -36,26 +35,27 @@ func (c *kv) Bytes() int              { return len(c.data[0].data) + len(c.data[
 // row is the place of one key (i = 0) or value (i = 1).
 func (c *kv) row(i, page, head, slot int) unsafe.Pointer {
 	n := c.c.DType.Bytes(c.c.HeadDim)
-	return at(c.data[i].ptr(), ((page*c.c.KVHeads+head)*c.c.PageSize+slot)*n)
+	return at(c.data[i].ptr(), ((head*c.c.Pages+page)*c.c.PageSize+slot)*n)
 }
 
 // each calls do for every key and value of the tokens; stored is where it lies, or a copy that is put back if write is set.
 func (c *kv) each(write bool, k, v, slots tensor.Tensor, do func(tmp []float32, stored []byte, given run)) {
 	tensor.CheckKV(c.c, k, v, slots)
 	d, heads, places := c.c.HeadDim, c.c.KVHeads, slots.I32()
+	given := [2]lines{linesOf(k), linesOf(v)}
 	c.e.eachRow(k.Dim(0), heads*d, func(t temps, i int) {
 		page, slot := int(places[i])/c.c.PageSize, int(places[i])%c.c.PageSize
 		for head := range heads {
-			for which, x := range [2]tensor.Tensor{k, v} {
+			for which := range given {
 				if c.panels == nil {
-					do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.DType.Bytes(d)), lineOf(x, i*heads+head))
+					do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.DType.Bytes(d)), given[which].at(i*heads+head))
 					continue
 				}
 				row := u16s(start(t[1]), d)
 				if !write {
 					c.fetch(which, page, head, slot, row)
 				}
-				do(t[0][:d], bytesAt(start(row), 2*d), lineOf(x, i*heads+head))
+				do(t[0][:d], bytesAt(start(row), 2*d), given[which].at(i*heads+head))
 				if write {
 					c.put(which, page, head, slot, row)
 				}
@@ -110,27 +110,16 @@ func (c *kv) keyPanel(pages []int32, head, j int) unsafe.Pointer {
 	return at(c.row(0, int(pages[j/c.c.PageSize]), head, 0), j%c.c.PageSize*c.c.HeadDim*2)
 }
 
-// valuePanels copies the values of keys j0 to j1−1, j0 a multiple of a panel, to panels of d as packRight would write them for that many keys: zeros follow the last.
-func (c *kv) valuePanels(dst unsafe.Pointer, pages []int32, head, j0, j1 int) {
-	nr, p, step := c.panels.nr, c.c.PageSize, c.panels.nr*4
-	steps := (j1 - j0 + 1) / 2
-	for j := j0; j < j1; {
-		next := min(j1, (j/p+1)*p)
-		src := c.row(1, int(pages[j/p]), head, 0)
-		for i := range c.c.HeadDim / nr {
-			from := at(src, (i*(p/2)+j%p/2)*step)
-			n := (next - j + 1) / 2 * step
-			copy(bytesAt(at(dst, (i*steps+(j-j0)/2)*step), n), bytesAt(from, n))
-		}
-		j = next
-	}
-	if (j1-j0)%2 == 0 {
-		return
-	}
-	for i := range c.c.HeadDim / nr {
-		last := f32s(at(dst, (i*steps+steps-1)*step), nr)
-		for l, pair := range last {
-			last[l] = math.Float32frombits(math.Float32bits(pair) & 0xffff)
+// valuePanels copies the values of keys j0 to j1−1, j0 a multiple of a panel, to panels of d as packRight would write them, with zeros for keys before lo
+// and after the last.
+func (c *kv) valuePanels(dst unsafe.Pointer, pages []int32, head, lo, j0, j1 int) {
+	nr, steps := c.panels.nr, (j1-j0+1)/2
+	row := make([]uint16, c.c.HeadDim)
+	clear(f32s(dst, steps*c.c.HeadDim))
+	for j := max(lo, j0); j < j1; j++ {
+		c.fetch(1, int(pages[j/c.c.PageSize]), head, j%c.c.PageSize, row)
+		for i, v := range row {
+			u16s(dst, 2*steps*c.c.HeadDim)[((i/nr*steps+(j-j0)/2)*nr+i%nr)*2+(j-j0)%2] = v
 		}
 	}
 }
@@ -166,10 +155,12 @@ func (c *kv) Read(k, v, slots tensor.Tensor) {
 // CopyPages copies whole pages.
 func (c *kv) CopyPages(dst, src []int32) {
 	tensor.CheckPages(c.c, dst, src)
-	n := c.c.KVHeads * c.c.PageSize * c.c.DType.Bytes(c.c.HeadDim)
+	n := c.c.PageSize * c.c.DType.Bytes(c.c.HeadDim)
 	for i := range dst {
-		for which := range c.data {
-			copy(bytesAt(c.row(which, int(dst[i]), 0, 0), n), bytesAt(c.row(which, int(src[i]), 0, 0), n))
+		for head := range c.c.KVHeads {
+			for which := range c.data {
+				copy(bytesAt(c.row(which, int(dst[i]), head, 0), n), bytesAt(c.row(which, int(src[i]), head, 0), n))
+			}
 		}
 	}
 }

@@ -2,8 +2,8 @@ package cpu
 
 import (
 	"math"
-	"unsafe"
 
+	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
@@ -88,8 +88,12 @@ func (b *Backend) RMSNormGrad(p tensor.RMSNormGrad) {
 func (b *Backend) RoPE(out, x, pos tensor.Tensor, r tensor.Rotary, inverse bool) {
 	tensor.CheckRoPE(out, x, pos, r)
 	ks, heads, n, half := &b.e.ks, x.Dim(1), x.Dim(2), r.Dim/2
-	positions := pos.I32()
-	cosines, sines := r.Cos.F32(), r.Sin.F32()
+	if x.Len() == 0 {
+		return
+	}
+	positions, cosines, sines := pos.I32(), r.Cos.F32(), r.Sin.F32()
+	from, to := linesOf(x), linesOf(out)
+	direct := x.DType() == dtype.F32 && out.DType() == dtype.F32
 	b.e.eachRow(x.Dim(0), heads*n, func(t temps, i int) {
 		p := int(positions[i]) * half
 		cos, sin := cosines[p:p+half], sines[p:p+half]
@@ -98,19 +102,20 @@ func (b *Backend) RoPE(out, x, pos tensor.Tensor, r tensor.Rotary, inverse bool)
 			sin = t[0][:half]
 		}
 		for h := range heads {
-			from, to := lineOf(x, i*heads+h), lineOf(out, i*heads+h)
-			v := ks.load(t[1], from, 0, n)
-			if &v[0] != &target(t[2], to, 0, n)[0] {
-				v = t[2][:copy(t[2], v)]
+			src, dst := from.at(i*heads+h), to.at(i*heads+h)
+			v := t[1][:n]
+			if direct {
+				v = f32s(dst.p, n)
+			}
+			if src.p != dst.p || !direct {
+				ks.toF32(v, src.dt, src.p)
 			}
 			if r.Interleaved {
 				rotatePairs(v[:r.Dim], cos, sin)
 			} else {
 				ks.rotate(v[:half], v[half:2*half], cos, sin)
 			}
-			if to.p != unsafe.Pointer(&v[0]) {
-				ks.scatterLine(to, v)
-			}
+			ks.store(dst, 0, v)
 		}
 	})
 }
@@ -140,7 +145,10 @@ func (b *Backend) Softmax(out, x tensor.Tensor) {
 
 // softmax normalises one row.
 func (ks *kernels) softmax(dst, x []float32) {
-	most := ks.max(x)
+	most := ks.maxOrdered(x)
+	if math.IsInf(float64(most), -1) {
+		most = ks.max(x)
+	}
 	if math.IsInf(float64(most), -1) {
 		clear(dst)
 		return

@@ -67,6 +67,7 @@ type kernels struct {
 	swiGLUGrad                     func(dgate, dup, dout, gate, up []float32)
 	adam                           func(w, g, m, v []float32, c *adam)
 	rotate                         func(a, b, cos, sin []float32)
+	maxOrdered                     func(x []float32) float32 // max where a NaN may count as anything
 	sum, max                       func(x []float32) float32
 	dot                            func(x, y []float32) float32
 	expSum                         func(dst, x []float32, shift float32) float32

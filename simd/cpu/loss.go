@@ -8,8 +8,11 @@ import (
 	"quire/simd/tensor"
 )
 
-// lossChunk is how many tokens have their logits at a time: 128 rows of 32,000 float32 are 16 MB, and the products are as fast as larger ones (BenchmarkHeadLoss).
-const lossChunk = 128
+// lossBytes bounds the logits of one chunk of tokens. Each chunk reads and writes all of DW, so chunks must not be small.
+const lossBytes = 64 << 20
+
+// lossChunk is the number of tokens whose logits are computed at a time.
+func lossChunk(vocabulary int) int { return min(1024, max(64, lossBytes/4/max(1, vocabulary))) }
 
 // HeadLoss goes through the tokens chunk by chunk.
 func (b *Backend) HeadLoss(p tensor.HeadLoss) {
@@ -18,14 +21,15 @@ func (b *Backend) HeadLoss(p tensor.HeadLoss) {
 	if t == 0 {
 		return
 	}
-	buf := b.e.scratch.get(max(1, min(t, lossChunk)*v*4))
+	chunk := lossChunk(v)
+	buf := b.e.scratch.get(max(1, min(t, chunk)*v*4))
 	defer b.e.scratch.put(buf)
 	slopeType := dtype.F32
 	if p.W.DType() == dtype.BF16 && p.X.DType() == dtype.BF16 {
 		slopeType = dtype.BF16
 	}
-	for lo := 0; lo < t; lo += lossChunk {
-		n := min(lossChunk, t-lo)
+	for lo := 0; lo < t; lo += chunk {
+		n := min(chunk, t-lo)
 		logits := tensor.FromF32(f32s(buf.ptr(), n*v), n, v)
 		x := p.X.Slice(0, lo, lo+n)
 		b.MatMul(tensor.MatMul{Out: logits, A: x, B: p.W.T()})

@@ -32,6 +32,11 @@ func (o *output) plain() bool {
 	return o.alpha == 1 && o.bias == nil && o.residual.p == nil && o.act == tensor.Identity
 }
 
+// accumulates reports that the product is added to what the output holds, in float32: kernels can do that themselves.
+func (o *output) accumulates() bool {
+	return o.residual == o.view && o.dt == dtype.F32 && o.ldCol == 1 && o.alpha == 1 && o.bias == nil && o.act == tensor.Identity
+}
+
 // direct reports whether kernels may write their tiles, all of them whole, to the output itself.
 func (o *output) direct(whole bool) bool {
 	return whole && o.dt == dtype.F32 && o.ldCol == 1 && o.residual.p == nil
@@ -60,8 +65,7 @@ func (o *output) finish(e *engine, c unsafe.Pointer, ld, i0, i1, j0, j1 int, dir
 			e.ks.activate(o.act, row)
 		}
 		if o.residual.p != nil {
-			e.ks.gather(tmp, o.residual, i, j0)
-			e.ks.add(row, row, tmp)
+			e.ks.add(row, row, e.ks.gather(tmp, o.residual, i, j0))
 		}
 		if !direct {
 			e.ks.scatter(o.view, i, j0, row)
@@ -69,15 +73,9 @@ func (o *output) finish(e *engine, c unsafe.Pointer, ld, i0, i1, j0, j1 int, dir
 	}
 }
 
-// gather reads part of row i of v as float32.
-func (ks *kernels) gather(dst []float32, v view, i, j0 int) {
-	if v.ldCol == 1 {
-		ks.toF32(dst, v.dt, v.ptr(i, j0))
-		return
-	}
-	for j := range dst {
-		ks.toF32(dst[j:j+1], v.dt, v.ptr(i, j0+j))
-	}
+// gather returns len(tmp) numbers of row i of v as float32: its own if they are, else in tmp.
+func (ks *kernels) gather(tmp []float32, v view, i, j0 int) []float32 {
+	return ks.load(tmp, run{v.ptr(i, j0), v.dt, v.ldCol}, 0, len(tmp))
 }
 
 // scatter writes part of row i of v.

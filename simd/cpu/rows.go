@@ -22,20 +22,46 @@ type run struct {
 
 func (r run) ptr(i int) unsafe.Pointer { return at(r.p, i*r.stride*r.dt.BlockBytes()) }
 
-// lineOf returns line i of the last axis of t, lines counted in row-major order.
-func lineOf(t tensor.Tensor, i int) run {
-	r := run{p: unsafe.Pointer(unsafe.SliceData(t.Span())), dt: t.DType(), stride: 1}
+// lines finds the lines of the last axis of a tensor, counted in row-major order.
+type lines struct {
+	run
+	axes          int
+	dims, strides [tensor.MaxRank]int // of the axes before the last, last first; strides in elements
+}
+
+func linesOf(t tensor.Tensor) lines {
+	l := lines{run: run{p: start(t.Span()), dt: t.DType(), stride: 1}}
 	if t.Rank() == 0 {
-		return r
+		return l
 	}
-	r.stride = t.Stride(-1)
-	off := 0
+	l.stride = t.Stride(-1)
 	for axis := t.Rank() - 2; axis >= 0; axis-- {
-		off += i % t.Dim(axis) * t.Stride(axis)
-		i /= t.Dim(axis)
+		l.dims[l.axes], l.strides[l.axes] = t.Dim(axis), t.Stride(axis)
+		l.axes++
 	}
+	return l
+}
+
+// at returns line i.
+func (l *lines) at(i int) run {
+	off := 0
+	for a := range l.axes {
+		if a == l.axes-1 {
+			off += i * l.strides[a]
+			break
+		}
+		off += i % l.dims[a] * l.strides[a]
+		i /= l.dims[a]
+	}
+	r := l.run
 	r.p = at(r.p, r.dt.Bytes(off))
 	return r
+}
+
+// lineOf returns line i of t.
+func lineOf(t tensor.Tensor, i int) run {
+	l := linesOf(t)
+	return l.at(i)
 }
 
 // load returns numbers lo to hi−1 as float32: the tensor's own if they are, else in tmp.

@@ -19,7 +19,7 @@ type vectors struct {
 	swiGLUGrad                                                           func(n int, dgate, dup, dout, gate, up unsafe.Pointer)
 	adam                                                                 func(n int, w, m, v, w0, g, m0, v0, scalars unsafe.Pointer)
 	rotate                                                               func(n int, a, b, a0, b0, cos, sin unsafe.Pointer)
-	sum, max                                                             func(n int, x, result unsafe.Pointer)
+	sum, max, maxOrdered                                                 func(n int, x, result unsafe.Pointer)
 	dot                                                                  func(n int, x, y, result unsafe.Pointer)
 	weights, weightsBF16                                                 func(n int, out, x, scalars, result unsafe.Pointer)
 	slopes                                                               func(n int, weight, slope, s, dp, scalars unsafe.Pointer)
@@ -125,6 +125,10 @@ func (v *vectors) useFolds(k *kernels) {
 		k.fromF32(out, dt, f32s(x, n))
 	}
 	k.slopes = func(n int, s, dp unsafe.Pointer, c *softArgs) { v.slopes(n, s, dp, s, dp, unsafe.Pointer(&c.scale)) }
+	k.maxOrdered = func(x []float32) (most float32) {
+		v.maxOrdered(len(x), start(x), unsafe.Pointer(&most))
+		return most
+	}
 	k.expSum = func(dst, x []float32, shift float32) (sum float32) {
 		v.expSum(len(dst), start(dst), start(x[:len(dst)]), unsafe.Pointer(&shift), unsafe.Pointer(&sum))
 		return sum
@@ -157,6 +161,7 @@ var vectorsAVX512 = vectors{
 	rotate:     rotateAVX512,
 	sum:        sumAVX512,
 	max:        maxAVX512,
+	maxOrdered: maxOrderedAVX512,
 	dot:        dotAVX512,
 	expSum:     expSumAVX512,
 	weights:    weightsAVX512, weightsBF16: weightsBF16AVX512, slopes: slopesAVX512,
@@ -188,6 +193,7 @@ var vectorsAVX2 = vectors{
 	rotate:     rotateAVX2,
 	sum:        sumAVX2,
 	max:        maxAVX2,
+	maxOrdered: maxOrderedAVX2,
 	dot:        dotAVX2,
 	expSum:     expSumAVX2,
 	weights:    weightsAVX2, weightsBF16: weightsBF16AVX2, slopes: slopesAVX2,

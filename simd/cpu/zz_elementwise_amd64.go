@@ -87,6 +87,11 @@ func dotAVX512(n int, in0 unsafe.Pointer, in1 unsafe.Pointer, result unsafe.Poin
 //go:noescape
 func maxAVX512(n int, in0 unsafe.Pointer, result unsafe.Pointer)
 
+// maxOrderedAVX512 is max for numbers among which a NaN may count as anything.
+//
+//go:noescape
+func maxOrderedAVX512(n int, in0 unsafe.Pointer, result unsafe.Pointer)
+
 //go:noescape
 func expSumAVX512(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer, result unsafe.Pointer)
 
@@ -187,6 +192,11 @@ func dotAVX2(n int, in0 unsafe.Pointer, in1 unsafe.Pointer, result unsafe.Pointe
 //
 //go:noescape
 func maxAVX2(n int, in0 unsafe.Pointer, result unsafe.Pointer)
+
+// maxOrderedAVX2 is max for numbers among which a NaN may count as anything.
+//
+//go:noescape
+func maxOrderedAVX2(n int, in0 unsafe.Pointer, result unsafe.Pointer)
 
 //go:noescape
 func expSumAVX2(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer, result unsafe.Pointer)

@@ -143,7 +143,6 @@ const (
 	GELUTanh // x/2·(1+tanh(√(2/π)·(x+0.044715·x³)))
 	ReLU
 	LogSigmoid // −log(1+e⁻ˣ), without overflow
-	numUnary
 )
 
 // BinaryOp is an element-wise function of two operands.
@@ -160,7 +159,6 @@ const (
 	GELUGrad     // a·gelu′(b)
 	GELUTanhGrad // a·geluTanh′(b)
 	ReLUGrad     // a if b > 0, else 0
-	numBinary
 )
 
 // ReduceOp folds a row to one number.

@@ -17,12 +17,13 @@ import (
 )
 
 type benchTensorCmd struct {
-	VS      []string `enum:"openblas,torch" placeholder:"PEER" help:"Measure these peers in the same run: openblas, torch."`
+	VS      []string `enum:"openblas,torch,ggml" placeholder:"PEER" help:"Measure these peers in the same run: openblas, torch, ggml. A kernel meets the first that can do it."`
 	Threads []int    `default:"1,2" help:"Numbers of threads."`
 	Only    string   `help:"Kernels whose name matches this regular expression."`
 	Rounds  int      `default:"5" help:"Interleaved rounds of kernel, limit and peer; medians are printed."`
 	Variant string   `help:"Instruction level, as 'quire version' names it; default: the best."`
 	Python  string   `default:"python3" help:"Interpreter that has PyTorch."`
+	GGML    string   `name:"ggml" placeholder:"DIR" help:"Folder with llama.cpp's libraries: bins of the npm package @node-llama-cpp."`
 }
 
 // Run prints the roofline, then a table a number of threads.
@@ -38,6 +39,13 @@ func (c benchTensorCmd) Run(ctx context.Context) error {
 		}
 		fmt.Println("OpenBLAS core", blas.Core())
 	}
+	var ggml *peer.GGML
+	if slices.Contains(c.VS, backendtest.GGML) {
+		if ggml, err = peer.LoadGGML(c.GGML); err != nil {
+			return err
+		}
+		fmt.Println("ggml on", ggml.About())
+	}
 	base, ok := simd.Default().(tensor.Varianter)
 	if !ok {
 		return fmt.Errorf("bench tensor: %s cannot change its number of threads", simd.Describe())
@@ -47,7 +55,7 @@ func (c benchTensorCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		bench := tensorBench{c: c, b: b, threads: threads, only: only, blas: blas, w: os.Stdout}
+		bench := tensorBench{c: c, b: b, threads: threads, only: only, blas: blas, ggml: ggml, w: os.Stdout}
 		if err := bench.run(ctx); err != nil {
 			return err
 		}
@@ -63,6 +71,7 @@ type tensorBench struct {
 	only    *regexp.Regexp
 	blas    *peer.OpenBLAS
 	torch   *peer.Torch
+	ggml    *peer.GGML
 	w       io.Writer
 }
 
@@ -104,25 +113,33 @@ func (t *tensorBench) kernel(k backendtest.Kernel) {
 		share = fmt.Sprintf("%.0f %%", 100*m.OfLimit)
 	}
 	var verdicts []string
+	if name != "" && !slices.ContainsFunc(k.Bars, func(b backendtest.Bar) bool { return b.Peer == name }) {
+		verdicts = append(verdicts, fmt.Sprintf("%.2f × %s", m.OfPeer, name))
+	}
 	for _, bar := range k.Bars {
 		verdicts = append(verdicts, t.verdict(bar, name, m))
 	}
 	fmt.Fprintf(t.w, "%-52s %14s %7s  %s\n", k.Name, backendtest.Rate(k.Limit, m.Rate), share, strings.Join(verdicts, "; "))
 }
 
-// peerOf is the peer that a bar of k names, or that was asked for, with its measurement.
+// peerOf is the first peer, in the order of --vs, that can do k, with its measurement.
 func (t *tensorBench) peerOf(k backendtest.Kernel) (name string, ask func() float64) {
-	if k.Product == nil {
-		return "", nil
-	}
-	named := func(peer string) bool {
-		return slices.ContainsFunc(k.Bars, func(b backendtest.Bar) bool { return b.Peer == peer })
-	}
-	switch {
-	case t.blas != nil && k.Product.DType == dtype.F32:
-		return backendtest.OpenBLAS, t.blas.Product(*k.Product, t.threads)
-	case t.torch != nil && (named(backendtest.OneDNN) || k.Product.DType == dtype.BF16 || k.Product.DType == dtype.F32):
-		return backendtest.OneDNN, t.torch.Product(*k.Product)
+	for _, name := range t.c.VS {
+		var ask func() float64
+		switch p := k.Product; {
+		case name == backendtest.GGML && k.Attention != nil:
+			ask = t.ggml.Attention(*k.Attention, t.threads)
+		case p == nil:
+		case name == backendtest.GGML:
+			ask = t.ggml.Product(*p, t.threads)
+		case name == backendtest.OpenBLAS && p.DType == dtype.F32 && p.M > 1:
+			ask = t.blas.Product(*p, t.threads)
+		case name == backendtest.OneDNN && (p.DType == dtype.F32 || p.DType == dtype.BF16):
+			ask = t.torch.Product(*p)
+		}
+		if ask != nil {
+			return name, ask
+		}
 	}
 	return "", nil
 }
@@ -136,10 +153,10 @@ func (t *tensorBench) verdict(bar backendtest.Bar, peer string, m backendtest.Me
 			return "limit unknown"
 		}
 		have = m.OfLimit
-	case bar.Quoted[0] > 0:
-		have, what = m.Rate/bar.Quoted[min(t.threads, len(bar.Quoted))-1], bar.Peer+" (quoted)"
 	case bar.Peer == peer:
 		have, what = m.OfPeer, bar.Peer
+	case bar.Quoted[0] > 0:
+		have, what = m.Rate/bar.Quoted[min(t.threads, len(bar.Quoted))-1], bar.Peer+" (quoted)"
 	default:
 		return fmt.Sprintf("≥ %.2f %s: --vs %s measures it", bar.Ratio, bar.Peer, bar.Peer)
 	}

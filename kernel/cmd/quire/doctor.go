@@ -17,6 +17,7 @@ import (
 
 	"quire/kernel/history"
 	"quire/kernel/kernelspec"
+	"quire/simd"
 )
 
 type doctorCmd struct {
@@ -89,7 +90,7 @@ func compiler(ctx context.Context) finding {
 }
 
 func simdLevel() finding {
-	f := finding{name: "simd", found: hwy.CurrentName()}
+	f := finding{name: "simd", found: simd.Describe() + "; go-highway " + hwy.CurrentName()}
 	experiment := false
 	if info, ok := debug.ReadBuildInfo(); ok {
 		experiment = slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool {

@@ -49,3 +49,9 @@ func TestAbsentTorchIsAnError(t *testing.T) {
 		t.Error("an interpreter that does not exist was started")
 	}
 }
+
+func TestAbsentGGMLIsAnError(t *testing.T) {
+	if _, err := LoadGGML(t.TempDir()); err == nil {
+		t.Error("libraries were found in an empty folder")
+	}
+}

@@ -346,9 +346,9 @@ func elementwiseKernels() []*elementwise {
 	moment := fma(scalar(1), m, mul(scalar(2), grad))
 	second := fma(scalar(3), v, mul(mul(scalar(4), grad), grad))
 	step := div(mul(scalar(6), moment), add(sqrt(mul(second, scalar(7))), scalar(8)))
-	e := exp(sub(x, scalar(0)))
-	weight := exp(sub(mul(x, scalar(0)), scalar(1)))
-	prob := exp(sub(mul(x, scalar(0)), scalar(1)))
+	e := decay(sub(x, scalar(0)))
+	weight := decay(sub(mul(x, scalar(0)), scalar(1)))
+	prob := decay(sub(mul(x, scalar(0)), scalar(1)))
 	scoreSlope := mul(mul(prob, scalar(0)), sub(y, scalar(2)))
 	geluInner := mul(mul(x, con(2*math.Sqrt(2/math.Pi))), fma(mul(x, x), con(0.044715), con(1)))
 	return []*elementwise{
@@ -380,6 +380,7 @@ func elementwiseKernels() []*elementwise {
 		{name: "dot", ins: f32(2), unroll: 4, folds: []fold{{"VADDPS", mul(x, y)}}},
 		{name: "max", doc: "also gives the largest bits of |x|, which tell NaN.", ins: f32(1), unroll: 4,
 			folds: []fold{{"VMAXPS", x}, {"VPMAXUD", and(x, bits(math.MaxInt32))}}},
+		{name: "maxOrdered", doc: "is max for numbers among which a NaN may count as anything.", ins: f32(1), unroll: 4, folds: []fold{{"VMAXPS", x}}},
 		{name: "expSum", ins: f32(1), scalars: 1, outs: out(e), folds: []fold{{"VADDPS", e}}},
 		{name: "weights", doc: "writes exp(x·scale − shift) and gives the sum.", ins: f32(1), scalars: 2, outs: out(weight), folds: []fold{{"VADDPS", weight}}},
 		{name: "weightsBF16", doc: "is weights rounded to BF16; the sum is of the numbers before rounding.", ins: f32(1), scalars: 2,

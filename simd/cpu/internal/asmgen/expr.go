@@ -46,7 +46,12 @@ func poly(x *node, c ...float64) *node {
 
 // exp is eˣ within 2 units of the last place, 0 and +Inf outside the range and NaN for NaN: x = n·ln2 + r, with the polynomial of Moshier's Cephes for |r| ≤ ln2/2.
 func exp(x *node) *node {
-	x = most(con(-104), least(con(89), x))
+	return decay(least(con(89), x))
+}
+
+// decay is exp without the bound above: for arguments that are not large, and NaN.
+func decay(x *node) *node {
+	x = most(con(-104), x)
 	n := round(mul(x, con(math.Log2E)))
 	r := fnma(n, con(-2.12194440e-4), fnma(n, con(0.693359375), x))
 	p := poly(r, 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
