@@ -24,6 +24,7 @@ package session
 import (
 	"fmt"
 	"go/types"
+	"maps"
 	"reflect"
 	"sync"
 	"time"
@@ -35,7 +36,8 @@ import (
 // Config says what a session offers to cells. Native packages are those that were registered with ixgo.RegisterPackage by the time
 // of New; Config adds what ixgo does not know of them.
 type Config struct {
-	// Auto lists automatic imports, name → import path: a cell that mentions an undeclared name of this list imports the package.
+	// Auto lists automatic imports, name → import path: a cell that mentions an undeclared name of this list imports the package. The
+	// session adds its own package, cell.
 	Auto map[string]string
 	// Source finds the directory of a package's source for documentation, "" for none. Nil knows GOROOT alone.
 	Source func(path string) string
@@ -97,7 +99,8 @@ type Session struct {
 	magics map[string]*Magic
 	ran    []Ran
 
-	running runningCells
+	running  runningCells
+	displays sync.Map // ids that were shown
 }
 
 var _ link.Handler = (*Session)(nil)
@@ -110,6 +113,11 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Stack == 0 {
 		cfg.Stack = 64 << 20
 	}
+	cfg.Auto = maps.Clone(cfg.Auto)
+	if cfg.Auto == nil {
+		cfg.Auto = map[string]string{}
+	}
+	cfg.Auto["cell"] = "quire/cell"
 	s := &Session{cfg: cfg, names: map[string]*name{}, magics: map[string]*Magic{}, docs: complete.NewDocs(cfg.Source)}
 	for i := range cfg.Magics {
 		m := &cfg.Magics[i]
