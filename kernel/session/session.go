@@ -52,7 +52,7 @@ type Config struct {
 	Comm func(c link.Comm, out link.Events)
 	// Grace is how long an interrupted cell may go on in native code before it is abandoned; 0 means 500 ms.
 	Grace time.Duration
-	// Stack bounds the stack of one goroutine of interpreted code in bytes; 0 means 64 MiB, some 50,000 nested calls.
+	// Stack bounds the stack of one goroutine of interpreted code in bytes; 0 means 32 MiB, some 250,000 nested calls.
 	Stack int
 }
 
@@ -111,7 +111,7 @@ func New(cfg Config) (*Session, error) {
 		cfg.Grace = 500 * time.Millisecond
 	}
 	if cfg.Stack == 0 {
-		cfg.Stack = 64 << 20
+		cfg.Stack = 32 << 20
 	}
 	cfg.Auto = maps.Clone(cfg.Auto)
 	if cfg.Auto == nil {
