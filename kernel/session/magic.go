@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,7 +36,7 @@ func (c *Cell) runMagic(p cell.Part) (failed *link.Error) {
 	case p.Name == "?":
 		err = c.page(p.Args)
 	case m == nil:
-		err = fmt.Errorf("no magic %s: %%help lists them", mark(p)+p.Name)
+		err = errors.New("no such magic: %help lists them")
 	case p.Args == "%help" || p.Args == "--help":
 		fmt.Fprintln(c.Stdout(), m.Help)
 	case p.Kind == cell.Whole && m.Body != nil:
