@@ -64,10 +64,10 @@ func (s *Session) Execute(ctx context.Context, req link.Execute, out link.Events
 	c := s.newCell(ctx, req, out)
 	start := time.Now()
 	unwatch := context.AfterFunc(ctx, func() { c.interrupt(errInterrupted) })
-	defer unwatch()
 	s.running.add(c)
 	defer s.running.remove(c)
 	err := c.supervise()
+	unwatch()
 	s.outputs.drain()
 	if c.ctx.Err() != nil {
 		c.calmDown()
