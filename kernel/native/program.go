@@ -169,7 +169,10 @@ func (t *Tools) runTests(c *session.Cell, args, body, choice string, prefixes ..
 			own = append(own, name)
 		}
 	}
-	chosen := slices.ContainsFunc(list, func(f string) bool { return strings.HasPrefix(strings.TrimLeft(f, "-"), choice[1:]) })
+	chosen := slices.ContainsFunc(list, func(f string) bool {
+		name, _, _ := strings.Cut(strings.TrimLeft(f, "-"), "=")
+		return strings.HasPrefix(f, "-") && strings.TrimPrefix(name, "test.") == choice[1:]
+	})
 	if len(own) == 0 && !chosen {
 		return fmt.Errorf("the cell declares no %s function: name one %sX, or choose earlier ones with %s", strings.ToLower(prefixes[0]), prefixes[0], choice)
 	}

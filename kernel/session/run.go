@@ -171,7 +171,7 @@ func restOf(text string, p cell.Part, line int) cell.Part {
 	for range p.Line - line {
 		_, text, _ = strings.Cut(text, "\n")
 	}
-	whole := cell.Split("%%" + strings.TrimLeft(text, "% \t\r\n"))[0]
+	whole := cell.Split("%%" + strings.TrimLeft(strings.TrimLeft(text, " \t\r\n"), "%"))[0]
 	whole.Line = p.Line
 	return whole
 }

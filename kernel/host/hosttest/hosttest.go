@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -137,4 +138,14 @@ func (k *Kit) Input(ctx context.Context, cell, prompt string, password bool) (st
 	a := k.Answers[0]
 	k.Answers = k.Answers[1:]
 	return a, nil
+}
+
+// Sent is the comm messages of the cell that runs now.
+func (k *Kit) Sent() []link.Comm {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.now == nil {
+		return nil
+	}
+	return slices.Clone(k.now.Comms)
 }

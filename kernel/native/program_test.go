@@ -1,0 +1,160 @@
+package native_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"quire/kernel/host/hosttest"
+	"quire/kernel/link"
+)
+
+// TestPrograms runs %% cells that build on each other, as in GoNB, with arguments and flags.
+func TestPrograms(t *testing.T) {
+	needCompiler(t)
+	k := hosttest.New(t)
+	k.Run("func fromSession(x int) int { return helper(x) }\nfunc helper(x int) int { return x + scale }\nconst scale = 100")
+	k.Run("%%main\nimport \"strings\"\ntype pair struct { a, b int }\nfunc (p pair) sum() int { return p.a + p.b }\nfunc shout(s string) string { return strings.ToUpper(s) }")
+	if out := k.Run("%%\nx := pair{1, 2}\nfmt.Println(shout(\"hi\"), x.sum(), fromSession(1))").Stdout; out != "HI 3 101\n" {
+		t.Errorf("program printed %q", out)
+	}
+	k.Run("%%main\nfunc shout(s string) string { return s + \"!\" }")
+	k.Run("%args -n 3 'two words'")
+	if out := k.Run("%%\nfmt.Println(shout(\"hi\"), strings.Join(os.Args[1:], \"|\"))").Stdout; out != "hi! -n|3|two words\n" {
+		t.Errorf("program with arguments printed %q", out)
+	}
+	if out := k.Run("%%main own\nfunc main() { fmt.Println(os.Args[1], flag.CommandLine.NArg()) }").Stdout; out != "own 0\n" {
+		t.Errorf("program with own main printed %q", out)
+	}
+	k.Run("live := 1")
+	e := k.Fail("%%\nfmt.Println(live)", "live is a variable of the session")
+	if !strings.HasPrefix(e.Traceback[0], "cell[9]:2:13: ") {
+		t.Errorf("placed at %q", e.Traceback)
+	}
+	e = k.Fail("%%\n\nvar x int = \"s\"\n_ = x", "cannot use \"s\"")
+	if !strings.HasPrefix(e.Traceback[0], "cell[10]:3:13: ") {
+		t.Errorf("placed at %q", e.Traceback)
+	}
+	k.Fail("%%\nos.Exit(3)", "exit status 3")
+	k.Fail("%goflags nonsense", "is no flag")
+	if out := k.Run("%goflags -tags=special\n%goflags").Stdout; out != "go build flags: -tags=special\n" {
+		t.Errorf("%%goflags printed %q", out)
+	}
+	if out := k.Run("%goflags \"\"\n%args\n%%\nfmt.Println(len(os.Args))").Stdout; out != "1\n" {
+		t.Errorf("behind other magics: %q", out)
+	}
+}
+
+// TestTests runs tests and benchmarks of cells, and fails with them.
+func TestTests(t *testing.T) {
+	needCompiler(t)
+	k := hosttest.New(t)
+	k.Run("func Double(x int) int { return 2 * x }")
+	r := k.Run("%%test\nfunc TestDouble(t *testing.T) {\n\tif Double(2) != 4 { t.Error(\"no\") }\n}\nfunc ExampleDouble() {\n\tfmt.Println(Double(1))\n\t// Output: 2\n}")
+	if !strings.Contains(r.Stdout, "--- PASS: TestDouble") || !strings.Contains(r.Stdout, "--- PASS: ExampleDouble") {
+		t.Errorf("%%%%test printed %q", r.Stdout)
+	}
+	bad := k.Try("%test\nfunc TestBad(t *testing.T) {\n\n\tt.Error(\"wrong\")\n}")
+	if bad.Err == nil || !strings.Contains(bad.Stdout, "cell[3]:4: wrong") || strings.Contains(bad.Stdout, "TestDouble") {
+		t.Errorf("failing test: %v, %q", bad.Err, bad.Stdout)
+	}
+	if out := k.Run("%%test -run TestDouble").Stdout; !strings.Contains(out, "--- PASS: TestDouble") {
+		t.Errorf("chosen test printed %q", out)
+	}
+	k.Fail("%%test\nfunc helper2() {}", "the cell declares no test function")
+	if out := k.Run("%%bench -benchtime 10x\nfunc BenchmarkDouble(b *testing.B) { for b.Loop() { Double(3) } }").Stdout; !strings.Contains(out, "allocs/op") || !strings.Contains(out, "BenchmarkDouble") {
+		t.Errorf("%%%%bench printed %q", out)
+	}
+}
+
+// TestGonbui displays, updates and asks through gonbui, and talks to a widget.
+func TestGonbui(t *testing.T) {
+	needCompiler(t)
+	k := hosttest.New(t)
+	r := k.Run(`%%
+gonbui.DisplayMarkdown("*text*")
+gonbui.DisplayHTML("<b>html</b>")
+gonbui.UpdateHTML("id1", "one")
+gonbui.UpdateHTML("id1", "two")
+gonbui.Sync()
+fmt.Println("after")`)
+	var got []string
+	for _, d := range r.Displays {
+		for media, v := range d.Data {
+			got = append(got, media+"="+v.(string)+map[bool]string{true: " update"}[d.Update]+d.ID)
+		}
+	}
+	want := "text/markdown=*text* text/html=<b>html</b> text/html=oneid1 text/html=two updateid1"
+	if strings.Join(got, " ") != want || r.Stdout != "after\n" {
+		t.Errorf("displayed %q, printed %q; want %q", got, r.Stdout, want)
+	}
+	k.Answers = []string{"Ada", "second"}
+	r = k.Run("%%\ngonbui.RequestInput(\"name? \", false)\nvar a, b string\nfmt.Scanln(&a)\nfmt.Scanln(&b)\nfmt.Println(a, b)")
+	if r.Stdout != "Ada second\n" || len(r.Prompts) != 2 || r.Prompts[0] != "name? " {
+		t.Errorf("input: printed %q, asked %q", r.Stdout, r.Prompts)
+	}
+	k.Answers = []string{"forced"}
+	if out := k.Run("%with_inputs\n%%\nvar a string\nfmt.Scanln(&a)\nfmt.Println(a)").Stdout; out != "forced\n" {
+		t.Errorf("%%with_inputs: printed %q", out)
+	}
+	if out := k.Run("%%\nb, err := io.ReadAll(os.Stdin)\nfmt.Println(len(b), err)").Stdout; out != "0 <nil>\n" {
+		t.Errorf("without an answer: printed %q", out)
+	}
+	bad := k.Run("%%\ntype odd struct{ X int }\ngob.Register(odd{})\ngonbui.SendData(&protocol.DisplayData{Data: map[protocol.MIMEType]any{\"x/y\": odd{1}}})\nfmt.Println(\"still runs\")")
+	if !strings.Contains(bad.Stderr, "gonbui: cannot read what the program shows") || bad.Stdout != "still runs\n" {
+		t.Errorf("unregistered type: stderr %q, stdout %q", bad.Stderr, bad.Stdout)
+	}
+}
+
+// TestComms carries values between a program and the front end.
+func TestComms(t *testing.T) {
+	needCompiler(t)
+	k := hosttest.New(t)
+	done := make(chan *hosttest.Result)
+	go func() {
+		done <- k.Try(`%%
+import "github.com/janpfeifer/gonb/gonbui/comms"
+got := make(chan int)
+comms.Subscribe("/n", func(_ string, v int) { got <- v })
+comms.Send("/ready", 1)
+select {
+case v := <-got:
+	fmt.Println("got", v)
+case <-time.After(20 * time.Second):
+	fmt.Println("nothing came")
+}`)
+	}()
+	for range 3000 {
+		if sent := k.Sent(); len(sent) >= 2 {
+			var v struct {
+				Address string
+				Value   int
+			}
+			if err := json.Unmarshal(sent[1].Data, &v); err != nil || sent[0].Op != "open" || v.Address != "/ready" || v.Value != 1 {
+				t.Errorf("program sent %+v (%v)", sent, err)
+			}
+			k.Session.Comm(link.Comm{Op: "msg", ID: sent[0].ID, Data: json.RawMessage(`{"address": "/n", "value": 42}`)}, k)
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if r := <-done; r.Err != nil || r.Stdout != "got 42\n" {
+		t.Errorf("program: %v, printed %q, stderr %q", r.Err, r.Stdout, r.Stderr)
+	}
+}
+
+// TestProgramInterrupt ends a running program.
+func TestProgramInterrupt(t *testing.T) {
+	needCompiler(t)
+	k := hosttest.New(t)
+	k.Run("%%\nfmt.Println(1)")
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(3*time.Second, cancel)
+	start := time.Now()
+	r := k.TryContext(ctx, "%%\nfmt.Println(\"begun\")\ntime.Sleep(time.Minute)")
+	if r.Err == nil || r.Err.Name != "Interrupt" || time.Since(start) > 10*time.Second {
+		t.Errorf("after %v: %v", time.Since(start), r.Err)
+	}
+}
