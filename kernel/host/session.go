@@ -1,6 +1,7 @@
 package host
 
 import (
+	"reflect"
 	"sync"
 
 	"github.com/goplus/ixgo"
@@ -52,13 +53,32 @@ func NewSession() (*Session, error) {
 	inner, err := session.New(session.Config{
 		Auto:   auto,
 		Source: Source,
-		Magics: append(magic.All(s.lost), s.tools.Magics()...),
-		Show:   []func(any) (map[string]any, bool){show.Bundle},
-		Comm:   s.comm,
+
+		Instance: instance,
+		Magics:   append(magic.All(s.lost), s.tools.Magics()...),
+		Show:     []func(any) (map[string]any, bool){show.Bundle},
+		Comm:     s.comm,
 	})
 	show.Install(&sink{})
 	s.Session = inner
 	return s, err
+}
+
+// instances are the compiled instances by path and name.
+var instances = sync.OnceValue(func() map[string]any {
+	m := map[string]any{}
+	for path, t := range index() {
+		for _, s := range t.instances {
+			m[path+"."+s.name] = s.value
+		}
+	}
+	return m
+})
+
+// instance finds a compiled instance of a generic function.
+func instance(path, name string) (reflect.Value, bool) {
+	v, ok := instances()[path+"."+name]
+	return reflect.ValueOf(v), ok
 }
 
 // Recover keeps what the session process before this one had run, for %recover.

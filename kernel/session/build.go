@@ -7,6 +7,7 @@ import (
 	"go/types"
 	"reflect"
 
+	"github.com/goplus/ixgo"
 	"golang.org/x/tools/go/ssa"
 
 	"quire/kernel/link"
@@ -22,6 +23,8 @@ func (p *program) build() (failed *link.Error) {
 	e := p.s.engine
 	prog := ssa.NewProgram(e.base.FileSet, ssa.InstantiateGenerics|ssa.BareInits)
 	b := &builder{e: e, prog: prog, done: map[*types.Package]bool{p.pkg: true}, ptrs: map[*ssa.Global]reflect.Value{}}
+	ctx := newContext(e.base, e.loader)
+	p.compiledInstances(b, ctx)
 	b.needs(p.info)
 	b.needsTypes(p.info)
 	globals := &ast.GenDecl{Tok: token.VAR}
@@ -34,13 +37,12 @@ func (p *program) build() (failed *link.Error) {
 	}
 	main := prog.CreatePackage(p.pkg, []*ast.File{p.file, {Decls: []ast.Decl{globals}}}, p.info, false)
 	main.Build()
-	return p.interpret(b, main)
+	return p.interpret(b, main, ctx)
 }
 
 // interpret makes the interpreter and compiles the functions of main and of the generic declarations that it uses.
-func (p *program) interpret(b *builder, main *ssa.Package) *link.Error {
+func (p *program) interpret(b *builder, main *ssa.Package, ctx *ixgo.Context) *link.Error {
 	e := p.s.engine
-	ctx := newContext(e.base, e.loader)
 	i := newInterp(ctx, e.rctx, e.record, main)
 	m := mirror(i)
 	e.record.Load(main)

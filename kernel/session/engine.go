@@ -40,6 +40,7 @@ func newEngine() (*engine, error) {
 	}
 	installStubs()
 	installOverrides()
+	registerCell()
 	base := ixgo.NewContext(ixgo.SupportMultipleInterp | ixgo.DisableCustomBuiltin)
 	setOutput(base, printWriter{})
 	e := &engine{

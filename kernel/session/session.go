@@ -24,6 +24,8 @@ package session
 import (
 	"fmt"
 	"go/types"
+	"maps"
+	"reflect"
 	"sync"
 	"time"
 
@@ -34,10 +36,14 @@ import (
 // Config says what a session offers to cells. Native packages are those that were registered with ixgo.RegisterPackage by the time
 // of New; Config adds what ixgo does not know of them.
 type Config struct {
-	// Auto lists automatic imports, name → import path: a cell that mentions an undeclared name of this list imports the package.
+	// Auto lists automatic imports, name → import path: a cell that mentions an undeclared name of this list imports the package. The
+	// session adds its own package, cell.
 	Auto map[string]string
 	// Source finds the directory of a package's source for documentation, "" for none. Nil knows GOROOT alone.
 	Source func(path string) string
+	// Instance finds compiled instances of generic functions: Instance("slices", "Sort[[]int int]"), type arguments as go/types prints
+	// them. Instances that it does not know are interpreted. Nil knows none.
+	Instance func(path, name string) (reflect.Value, bool)
 	// Magics are the % and %% commands. The names "!" and "!!" are the shell lines.
 	Magics []Magic
 	// Show lists what displays values of types that have no MIMEBundle method (charts): the first that answers true wins.
@@ -46,7 +52,7 @@ type Config struct {
 	Comm func(c link.Comm, out link.Events)
 	// Grace is how long an interrupted cell may go on in native code before it is abandoned; 0 means 500 ms.
 	Grace time.Duration
-	// Stack bounds the stack of one goroutine of interpreted code in bytes; 0 means 64 MiB, some 50,000 nested calls.
+	// Stack bounds the stack of one goroutine of interpreted code in bytes; 0 means 32 MiB, some 250,000 nested calls.
 	Stack int
 }
 
@@ -93,7 +99,8 @@ type Session struct {
 	magics map[string]*Magic
 	ran    []Ran
 
-	running runningCells
+	running  runningCells
+	displays sync.Map // ids that were shown
 }
 
 var _ link.Handler = (*Session)(nil)
@@ -104,8 +111,13 @@ func New(cfg Config) (*Session, error) {
 		cfg.Grace = 500 * time.Millisecond
 	}
 	if cfg.Stack == 0 {
-		cfg.Stack = 64 << 20
+		cfg.Stack = 32 << 20
 	}
+	cfg.Auto = maps.Clone(cfg.Auto)
+	if cfg.Auto == nil {
+		cfg.Auto = map[string]string{}
+	}
+	cfg.Auto["cell"] = "quire/cell"
 	s := &Session{cfg: cfg, names: map[string]*name{}, magics: map[string]*Magic{}, docs: complete.NewDocs(cfg.Source)}
 	for i := range cfg.Magics {
 		m := &cfg.Magics[i]
