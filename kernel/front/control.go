@@ -3,11 +3,10 @@ package front
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
 
+	"quire/kernel/kernelspec"
 	"quire/kernel/link"
 	"quire/kernel/wire"
 )
@@ -132,16 +131,13 @@ func (k *Kernel) listSubshells() any {
 
 // kernelInfo is the content of kernel_info_reply.
 func (k *Kernel) kernelInfo() any {
-	release, _, _ := strings.Cut(strings.TrimPrefix(runtime.Version(), "go"), "-X:") // without the experiments
+	language := kernelspec.LanguageInfo()
 	return map[string]any{
 		"status": "ok", "protocol_version": wire.ProtocolVersion,
 		"implementation": "quire", "implementation_version": k.cfg.Version,
-		"language_info": map[string]any{
-			"name": "go", "version": release, "mimetype": "text/x-go", "file_extension": ".go",
-			"pygments_lexer": "go", "codemirror_mode": "text/x-go", "nbconvert_exporter": "script",
-		},
-		"banner":   fmt.Sprintf("Quire %s, Go %s: live Go cells. %%help lists the magics.", k.cfg.Version, release),
-		"debugger": false, "supported_features": []string{"kernel subshells"},
+		"language_info": language,
+		"banner":        fmt.Sprintf("Quire %s, Go %v: live Go cells. %%help lists the magics.", k.cfg.Version, language["version"]),
+		"debugger":      false, "supported_features": []string{"kernel subshells"},
 		"help_links": []map[string]string{
 			{"text": "The Go language", "url": "https://go.dev/ref/spec"},
 			{"text": "Go packages", "url": "https://pkg.go.dev/std"},

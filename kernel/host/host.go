@@ -16,7 +16,7 @@
 // Deliberately absent: doc comments and parameter names, which [Source] leads to.
 package host
 
-//go:generate go run ./_gen -dir .
+//go:generate go run ./_gen
 
 import (
 	"fmt"

@@ -14,7 +14,7 @@ import (
 )
 
 var zzlib = []table{
-	{path: "quire/lib/chat", name: "chat", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/chat/jinja quire/lib/chat/taint quire/lib/token sync time", symbols: []symbol{
+	{path: "quire/lib/chat", name: "chat", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/chat/jinja quire/lib/chat/taint quire/lib/show quire/lib/token sync time", symbols: []symbol{
 		{"Assistant", untyped{"untyped string", "assistant"}},
 		{"Builtin", p_quire_lib_chat.Builtin},
 		{"CallFormat", (*p_quire_lib_chat.CallFormat)(nil)},
@@ -202,10 +202,11 @@ func Progress[T any](seq iter.Seq[T], n int, name string) iter.Seq[T] {
 	}
 }
 `},
-	{path: "quire/lib/token", name: "token", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter sync time", symbols: []symbol{
+	{path: "quire/lib/token", name: "token", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/show sync time", symbols: []symbol{
 		{"Added", (*p_quire_lib_token.Added)(nil)},
 		{"Allow", p_quire_lib_token.Allow},
 		{"AsText", p_quire_lib_token.AsText},
+		{"Comparison", (*p_quire_lib_token.Comparison)(nil)},
 		{"Encoding", (*p_quire_lib_token.Encoding)(nil)},
 		{"Forbid", p_quire_lib_token.Forbid},
 		{"GGUF", p_quire_lib_token.GGUF},
@@ -213,6 +214,7 @@ func Progress[T any](seq iter.Seq[T], n int, name string) iter.Seq[T] {
 		{"JSON", p_quire_lib_token.JSON},
 		{"Load", p_quire_lib_token.Load},
 		{"Merge", (*p_quire_lib_token.Merge)(nil)},
+		{"Named", (*p_quire_lib_token.Named)(nil)},
 		{"NamedEncoding", p_quire_lib_token.NamedEncoding},
 		{"Options", (*p_quire_lib_token.Options)(nil)},
 		{"ParsePolicy", p_quire_lib_token.ParsePolicy},
@@ -223,6 +225,9 @@ func Progress[T any](seq iter.Seq[T], n int, name string) iter.Seq[T] {
 		{"PatternQwen2", untyped{"untyped string", "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
 		{"Policy", (*p_quire_lib_token.Policy)(nil)},
 		{"Ranks", p_quire_lib_token.Ranks},
+		{"Report", p_quire_lib_token.Report},
+		{"ReportRow", (*p_quire_lib_token.ReportRow)(nil)},
+		{"Sample", (*p_quire_lib_token.Sample)(nil)},
 		{"SentencePiece", p_quire_lib_token.SentencePiece},
 		{"Span", (*p_quire_lib_token.Span)(nil)},
 		{"Stream", (*p_quire_lib_token.Stream)(nil)},

@@ -28,6 +28,7 @@ var zzsimd = []table{
 		{"Backend", (*p_quire_simd_cpu.Backend)(nil)},
 		{"Level", (*p_quire_simd_cpu.Level)(nil)},
 		{"Levels", p_quire_simd_cpu.Levels},
+		{"NEON", p_quire_simd_cpu.NEON},
 		{"New", p_quire_simd_cpu.New},
 		{"Portable", p_quire_simd_cpu.Portable},
 	}},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 )
 
@@ -41,10 +42,17 @@ func For(binary, name string) Spec {
 		Language:      "go",
 		InterruptMode: "message",
 		Env:           map[string]string{"GOEXPERIMENT": "simd"}, // %%native cells must be built as the binary was
-		Metadata: map[string]any{
-			"debugger":      false,
-			"language_info": map[string]string{"name": "go", "file_extension": ".go", "mimetype": "text/x-go", "pygments_lexer": "go", "codemirror_mode": "text/x-go"},
-		},
+		Metadata:      map[string]any{"debugger": false, "language_info": LanguageInfo()},
+	}
+}
+
+// LanguageInfo describes Go to front ends: what a kernel answers to kernel_info and what a notebook's metadata hold, so that nbconvert
+// and editors highlight its cells as Go.
+func LanguageInfo() map[string]any {
+	release, _, _ := strings.Cut(strings.TrimPrefix(runtime.Version(), "go"), "-X:") // without the experiments
+	return map[string]any{
+		"name": "go", "version": release, "mimetype": "text/x-go", "file_extension": ".go",
+		"pygments_lexer": "go", "codemirror_mode": "text/x-go", "nbconvert_exporter": "script",
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -152,7 +151,7 @@ func (f *figures) spawnOnce(p Peer, dir string) error {
 	}
 	f.spawns = append(f.spawns, time.Since(start))
 	start = time.Now()
-	id = c.Send(Shell, "execute_request", map[string]any{"code": fmt.Sprintf(p.Print, 0)})
+	id = c.Run(fmt.Sprintf(p.Print, 0))
 	reply, err := c.Wait(benchLimit, answer)
 	if err == nil && reply.Get("status") != "ok" {
 		err = fmt.Errorf("kerneltest: the first cell failed: %s", reply.Get("evalue"))
@@ -224,7 +223,7 @@ func (f *figures) loops(c *Client, p Peer, n Rounds) error {
 	}
 	var times []time.Duration
 	for range n.Interrupts {
-		id := c.Send(Shell, "execute_request", map[string]any{"code": p.Loop})
+		id := c.Run(p.Loop)
 		if _, err := c.Wait(benchLimit, func(m Received) bool { return m.Parent == id && m.Header.Type == "execute_input" }); err != nil {
 			return err
 		}
@@ -274,14 +273,18 @@ func median(d []time.Duration) time.Duration {
 	return d[len(d)/2]
 }
 
-// resident is the resident memory of a process and its children, in bytes.
+// resident is the resident memory of a process and its children together, in bytes. A page that they share, as those of one binary,
+// counts once (PSS), so that the sum is what the kernel takes from the machine.
 func resident(pid int) int64 {
 	total := int64(0)
 	for _, p := range append(Children(pid), pid) {
-		data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p))
-		var size, pages int64
-		fmt.Sscan(string(data), &size, &pages)
-		total += pages * int64(syscall.Getpagesize())
+		data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p))
+		for line := range strings.Lines(string(data)) {
+			var kB int64
+			if n, _ := fmt.Sscanf(line, "Pss: %d kB", &kB); n == 1 {
+				total += kB << 10
+			}
+		}
 	}
 	return total
 }

@@ -1,12 +1,16 @@
 package kerneltest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"quire/kernel/link"
 )
@@ -65,4 +69,44 @@ func TestCells(t *testing.T) {
 			})
 		})
 	}
+}
+
+// However a kernel ends, what its cells have started ends with it.
+func TestNothingIsLeft(t *testing.T) {
+	b := quireBinary(t)
+	for name, end := range map[string]func(*Process, *Client){
+		"front killed":   func(p *Process, _ *Client) { p.Kill() },
+		"shutdown":       func(_ *Process, c *Client) { c.Send(Control, "shutdown_request", struct{}{}) },
+		"session killed": func(p *Process, _ *Client) { syscall.Kill(Children(p.Cmd.Process.Pid)[0], syscall.SIGKILL) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, c := spawn(t, []string{b.path, "kernel", "-f", "{connection_file}"}, home(t), "ipc")
+			id := c.Run("!echo $$; sleep 600")
+			m := must[Received](t)(c.Wait(stepLimit, func(m Received) bool { return m.Parent == id && m.Header.Type == "stream" }))
+			shell, err := strconv.Atoi(strings.TrimSpace(m.Get("text")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			started := append(Children(shell), shell)
+			session := Children(p.Cmd.Process.Pid)
+			end(p, c)
+			for _, pid := range append(started, session...) {
+				if !gone(pid) {
+					t.Errorf("process %d of %v lives on", pid, append(started, session...))
+				}
+			}
+		})
+	}
+}
+
+// gone waits for the end of a process.
+func gone(pid int) bool {
+	for range 200 {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(status), ") Z ") {
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
 }

@@ -227,10 +227,15 @@ func (m Received) Get(name string) string {
 	return fmt.Sprint(content[name])
 }
 
+// Run sends a cell.
+func (c *Client) Run(code string) (id string) {
+	return c.Send(Shell, "execute_request", map[string]any{"code": code, "silent": false, "store_history": true,
+		"user_expressions": map[string]string{}, "allow_stdin": true, "stop_on_error": true})
+}
+
 // Execute runs a cell and waits for its end.
 func (c *Client) Execute(code string, limit time.Duration) (id string, reply Received, err error) {
-	id = c.Send(Shell, "execute_request", map[string]any{"code": code, "silent": false, "store_history": true,
-		"user_expressions": map[string]string{}, "allow_stdin": true, "stop_on_error": true})
+	id = c.Run(code)
 	reply, err = c.Done(id, limit)
 	return id, reply, err
 }

@@ -2,12 +2,14 @@ package link
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -73,12 +75,17 @@ type process struct {
 	stderr *tail
 	output sync.WaitGroup // the readers of its stdout and stderr
 	pipes  []*os.File
-	ooms   int // out-of-memory kills of our control group before it started
+	mark   string // in the environment of the process and of all that it starts
+	ooms   int    // out-of-memory kills of our control group before it started
 }
 
 func startProcess(c Command, line *os.File) (*process, error) {
 	p := &process{cmd: exec.Command(c.Path, c.Args...), done: make(chan struct{}), stderr: &tail{}, ooms: oomKills()}
-	p.cmd.Env, p.cmd.Dir, p.cmd.ExtraFiles = c.Env, c.Dir, []*os.File{line}
+	if c.Env == nil {
+		c.Env = os.Environ()
+	}
+	p.mark = rand.Text()
+	p.cmd.Env, p.cmd.Dir, p.cmd.ExtraFiles = append(slices.Clip(c.Env), markName+"="+p.mark), c.Dir, []*os.File{line}
 	// SIGTERM and not SIGKILL: the session process ends its children and removes its files first.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if c.Output == nil {
@@ -149,7 +156,7 @@ func (p *process) wait() End {
 		p.kill()
 		<-p.done
 	}
-	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	endMarked(p.mark)
 	drained := make(chan struct{})
 	go func() { p.output.Wait(); close(drained) }()
 	select {

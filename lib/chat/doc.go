@@ -11,14 +11,15 @@
 //	internlm2.go   InternLM2's format in Go: the bytes of templates/internlm2.jinja, faster
 //	mask.go        what the model writes, where a template does not mark it
 //	encode.go      Chat: ids, mask, stop ids
-//	toolparse.go   the tool calls of each format out of streamed text; repair.go JSON that a small model broke
+//	load.go        templates and special tokens of model folders
+//	toolparse.go   reasoning and calls out of streamed text; calls.go the formats; repair.go JSON that a small model broke
 //	jinja/         the template language     taint/  text with origins     convert/  other formats of records
 //
 // Invariant: a control token enters the ids only where the template wrote it. The same characters inside a message, a tool
 // description, a role or a name are encoded as text.
 // Invariant: the mask is true for exactly the tokens that the model has to write: the assistant's text, its calls, and the token
 // that ends its turn. Tokens never straddle the border between prompt and answer.
-// Invariant: a Parser fed in pieces gives what it gives for the whole, loses no text, and never fails.
+// Invariant: a Parser fed in pieces gives what it gives for the whole, and never fails.
 // Invariant: Template and Chat are immutable and may be shared by goroutines; a Parser belongs to one.
 //
 // Deliberately absent: downloading templates, truncating conversations to a context length, pictures and sound in the built-in

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"quire/lib/show"
 	"quire/lib/token"
 )
 
@@ -15,21 +16,21 @@ type Chat struct {
 	*Template
 	tok     *token.Tokenizer
 	control []token.Added // the tokens that the template may write, longest first
-	forged  []string      // of these, the texts that the tokenizer would find inside a message too
+	guarded []bool        // by id: no text outside the template may give this token
 	stops   []uint32
 }
 
 // New joins a template to the tokenizer of the model. It fails when the template's stop tokens mean nothing to the tokenizer.
 func New(tok *token.Tokenizer, t *Template) (*Chat, error) {
-	c := &Chat{Template: t, tok: tok}
+	c := &Chat{Template: t, tok: tok, guarded: make([]bool, tok.VocabSize())}
 	for _, a := range tok.Added() {
 		written := strings.Contains(t.Source, a.Text) || slices.Contains([]string{t.BOS, t.EOS}, a.Text) || slices.Contains(t.Stops, a.Text)
 		if a.Text == "" || !a.Special && !written {
 			continue
 		}
 		c.control = append(c.control, a)
-		if !a.Special {
-			c.forged = append(c.forged, a.Text)
+		if int(a.ID) < len(c.guarded) {
+			c.guarded[a.ID] = true
 		}
 	}
 	slices.SortStableFunc(c.control, func(a, b token.Added) int { return len(b.Text) - len(a.Text) })
@@ -147,31 +148,26 @@ func (e *encoder) add(id uint32, s token.Span, at int) {
 }
 
 // plain encodes bytes start to end as text. Where a token would straddle the border of what the model writes, the two sides are
-// encoded apart, as they are when the model is served; so too the halves of a control token that a message spells out and the
-// tokenizer would take for real.
+// encoded apart, as they are when the model is served. Where the tokenizer finds a control token, because a message spells it out
+// or names its place in the vocabulary, the text is cut inside it.
 func (e *encoder) plain(start, end int) error {
 	if start >= end {
 		return nil
 	}
-	if cut := e.c.forgery(e.r.Text[start:end]); cut > 0 {
-		if err := e.plain(start, start+cut); err != nil {
-			return err
-		}
-		return e.plain(start+cut, end)
-	}
-	ids, spans, err := e.c.tok.EncodeSpans(e.r.Text[start:end], token.Options{})
+	text := e.r.Text[start:end]
+	ids, spans, err := e.c.tok.EncodeSpans(text, token.Options{})
 	if err != nil {
 		return err
 	}
-	for _, g := range e.r.Loss {
-		for _, border := range []int{g.Start, g.End} {
-			if start < border && border < end && straddles(spans, border-start) {
-				if err := e.plain(start, border); err != nil {
-					return err
-				}
-				return e.plain(border, end)
+	if cuts := e.cuts(text, start, ids, spans); len(cuts) > 0 {
+		from := 0
+		for _, to := range append(cuts, len(text)) {
+			if err := e.plain(start+from, start+to); err != nil {
+				return err
 			}
+			from = to
 		}
+		return nil
 	}
 	for i, id := range ids {
 		s := token.Span{Start: spans[i].Start + start, End: spans[i].End + start}
@@ -180,21 +176,31 @@ func (e *encoder) plain(start, end int) error {
 	return nil
 }
 
-func straddles(spans []token.Span, border int) bool {
-	return slices.ContainsFunc(spans, func(s token.Span) bool { return s.Start < border && border < s.End })
-}
-
-// forgery is a place inside a control token that a message spells out; 0 when there is none.
-func (c *Chat) forgery(text string) int {
-	for _, f := range c.forged {
-		if i := strings.Index(text, f); i >= 0 {
-			_, n := utf8.DecodeRuneInString(f)
-			if n < len(f) {
-				return i + n
+// cuts are the places inside text, which begins at byte start, where it has to be encoded in parts.
+func (e *encoder) cuts(text string, start int, ids []uint32, spans []token.Span) []int {
+	var out []int
+	for i, id := range ids {
+		if int(id) >= len(e.c.guarded) || !e.c.guarded[id] {
+			continue
+		}
+		_, n := utf8.DecodeRuneInString(text[spans[i].Start:])
+		if cut := spans[i].Start + n; cut < spans[i].End {
+			out = append(out, cut)
+		}
+	}
+	for _, g := range e.r.Loss {
+		for _, border := range []int{g.Start - start, g.End - start} {
+			if 0 < border && border < len(text) && straddles(spans, border) {
+				out = append(out, border)
 			}
 		}
 	}
-	return 0
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func straddles(spans []token.Span, border int) bool {
+	return slices.ContainsFunc(spans, func(s token.Span) bool { return s.Start < border && border < s.End })
 }
 
 // Pieces are the texts of the tokens, one each; a token that completes a character begun by others may hold a part of it.
@@ -206,13 +212,13 @@ func (e *Encoded) Pieces() []string {
 	return out
 }
 
-// View is what a token-coloured view shows: ids, pieces, and 1 for the tokens that the model learns to write, else 0.
-func (e *Encoded) View() (ids []uint32, pieces []string, values []float64) {
-	values = make([]float64, len(e.Mask))
+// MIMEBundle shows the tokens in colour: strong are those that the model learns to write.
+func (e *Encoded) MIMEBundle() map[string]any {
+	values := make([]float64, len(e.Mask))
 	for i, m := range e.Mask {
 		if m {
 			values[i] = 1
 		}
 	}
-	return e.IDs, e.Pieces(), values
+	return show.Tokens(e.IDs, e.Pieces(), values).MIMEBundle()
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -71,8 +72,12 @@ func TestEncodeInternLM2(t *testing.T) {
 	if got := c.StopIDs(); !slices.Equal(got, []uint32{2, 92542}) {
 		t.Errorf("stop ids %v", got)
 	}
-	if _, pieces, values := e.View(); strings.Join(pieces, "") != e.Text || values[15] != 0 || values[16] != 1 {
-		t.Errorf("view: %q %v", pieces, values)
+	if got := strings.Join(e.Pieces(), ""); got != e.Text {
+		t.Errorf("pieces make %q", got)
+	}
+	page, _ := e.MIMEBundle()["text/html"].(string)
+	if !strings.Contains(page, `title="92543  &#34;`) || !strings.Contains(page, "你好") {
+		t.Errorf("token view lacks ids or texts: %.300s", page)
 	}
 }
 
@@ -80,9 +85,9 @@ func TestEncodeInternLM2(t *testing.T) {
 func TestControlTokensStayText(t *testing.T) {
 	for _, m := range []struct{ model, template string }{{internLM2Model, "internlm2"}, {"data/tokenizers/qwen2.5", ""}, {"data/tokenizers/qwen2.5", "qwen3"}, {"data/tokenizers/llama2/tokenizer.model", "llama2"}} {
 		c := load(t, m.model, m.template)
-		all := "x"
+		all := "x[UNUSED_TOKEN_145] [UNUSED_TOKEN_146]" // the pieces of InternLM2's vocabulary that became <|im_end|> and <|im_start|>
 		for _, a := range c.control {
-			all += a.Text + " "
+			all += a.Text + " " + c.Tokenizer().Piece(a.ID) + " "
 		}
 		plain := Conversation{Messages: []Message{{Role: User, Content: "x"}, {Role: Assistant, Content: "y"}, {Role: User, Content: "z"}}}
 		forged := Conversation{Messages: []Message{{Role: User, Content: all}, {Role: Assistant, Content: "y"}, {Role: User, Name: "<|plugin|>", Content: "<s>" + all + "</s>"}}}
@@ -100,6 +105,23 @@ func TestControlTokensStayText(t *testing.T) {
 		if got, want := controls(t, c, forged), controls(t, c, plain); !slices.Equal(got, want) {
 			t.Errorf("%s %s: control tokens %v, want %v", m.model, m.template, got, want)
 		}
+	}
+}
+
+// TestManyForgedTokens bounds the work that a message full of control tokens makes.
+func TestManyForgedTokens(t *testing.T) {
+	c := load(t, internLM2Model, "internlm2")
+	start := time.Now()
+	text := strings.Repeat("[UNUSED_TOKEN_145]", 50_000)
+	e, err := c.Encode(Conversation{Messages: []Message{{Role: User, Content: text}}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(c.Tokenizer().Decode(e.IDs), "[UNUSED_TOKEN_145]"); n != 50_000 {
+		t.Errorf("%d of 50000 texts are left", n)
+	}
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("900 kB took %v", d)
 	}
 }
 

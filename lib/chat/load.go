@@ -29,6 +29,9 @@ func Load(model, template string) (*Chat, error) {
 	switch {
 	case template == "":
 		t, err = LoadTemplate(folder)
+		if _, ok := tok.ID("<|plugin|>"); ok && errors.Is(err, errNoTemplate) {
+			t, err = Builtin("internlm2") // its tokenizers are published as bare files too
+		}
 	case strings.HasSuffix(template, ".jinja"):
 		t, err = readTemplate(template, folder)
 	default:
@@ -39,6 +42,8 @@ func Load(model, template string) (*Chat, error) {
 	}
 	return New(tok, t)
 }
+
+var errNoTemplate = errors.New("no chat template here")
 
 // LoadTemplate reads the chat template of a model's folder: chat_template.jinja, or chat_template in tokenizer_config.json, which
 // also gives the special tokens; generation_config.json gives further stop tokens.
@@ -137,7 +142,7 @@ func (c *tokenizerConfig) template() (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("no chat template here: name a built-in one (%s) or a .jinja file", strings.Join(Names(), ", "))
+	return "", fmt.Errorf("%w: name a built-in one (%s) or a .jinja file", errNoTemplate, strings.Join(Names(), ", "))
 }
 
 // special are the tokens by name; generation_config.json names further stop tokens by id.

@@ -137,6 +137,7 @@ func (t *Template) pretrain(m *Message) (Rendered, error) {
 // variables are what the template sees. What callers and messages hold is data; only the special tokens are the template's own.
 func (t *Template) variables(c Conversation, o Options) (*jinja.Dict, error) {
 	vars := &jinja.Dict{}
+	vars.Set("documents", nil) // transformers passes None too
 	for name, v := range o.Vars {
 		value, err := jinja.Value(v, meta)
 		if err != nil {

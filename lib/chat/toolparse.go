@@ -1,8 +1,8 @@
 package chat
 
 import (
+	"slices"
 	"strings"
-	"unicode"
 )
 
 // CallFormat is how a family of models writes its tool calls.
@@ -51,7 +51,8 @@ type Event struct {
 	Call      *ToolCall
 }
 
-// Parser takes apart the text of one answer while it streams in. What it cannot read as a call comes out as content.
+// Parser takes apart the text of one answer while it streams in. What stands between the
+// marks of a call and cannot be read as one comes out as content, marks and all; only junk beside a call is dropped.
 type Parser struct {
 	syntax syntax
 	stops  []string
@@ -77,7 +78,7 @@ const (
 // the answer begins with reasoning.
 func (t *Template) Parser(prompt string) *Parser {
 	p := &Parser{syntax: syntaxes[t.Calls], stops: t.Stops, bare: t.Calls == Llama3Calls}
-	if strings.HasSuffix(strings.TrimRightFunc(prompt, unicode.IsSpace), "<think>") {
+	if strings.HasSuffix(strings.TrimRight(prompt, blanks), "<think>") {
 		p.state = afterThink
 	}
 	return p
@@ -122,13 +123,13 @@ func (p *Parser) step(out *[]Event, end bool) bool {
 	case atStart:
 		return p.start(end)
 	case afterGap:
-		p.buf = strings.TrimLeftFunc(p.buf, unicode.IsSpace)
+		p.buf = strings.TrimLeft(p.buf, blanks)
 		return p.become(inText, p.buf != "")
 	case afterThink:
 		p.buf = strings.TrimLeft(p.buf, "\n")
 		return p.become(inReasoning, p.buf != "")
 	case inReasoning:
-		return p.scan([]string{"\n</think>", "</think>"}, end, func(text string) {
+		return p.scan(thinkEnds, end, func(text string) {
 			emit(out, Event{Reasoning: text})
 		}, func(string) { p.state = afterGap })
 	case inText:
@@ -152,10 +153,16 @@ func emit(out *[]Event, e Event) {
 	}
 }
 
+// blanks are single bytes, so that a piece of text never ends inside one.
+const blanks = " \t\r\n"
+
+// thinkEnds close the reasoning; the line feed before the mark belongs to it.
+var thinkEnds = []string{"\n</think>", "</think>"}
+
 // start decides, at the first byte that is no white space, whether the answer begins with reasoning or with a bare call.
 func (p *Parser) start(end bool) bool {
 	const think = "<think>"
-	rest := strings.TrimLeftFunc(p.buf, unicode.IsSpace)
+	rest := strings.TrimLeft(p.buf, blanks)
 	switch {
 	case strings.HasPrefix(rest, think):
 		p.buf, p.state = rest[len(think):], afterThink
@@ -183,19 +190,10 @@ func (p *Parser) scan(marks []string, end bool, give func(string), found func(ma
 	}
 	give(p.buf[:at])
 	p.buf = p.buf[at+len(mark):]
-	if p.isStop(mark, marks) {
+	if !slices.Contains(marks, mark) { // a stop string
 		p.state = finished
 	} else {
 		found(mark)
-	}
-	return true
-}
-
-func (p *Parser) isStop(mark string, marks []string) bool {
-	for _, m := range marks {
-		if m == mark {
-			return false
-		}
 	}
 	return true
 }
@@ -230,7 +228,7 @@ func (p *Parser) pending(marks []string) int {
 
 // region waits for the end of the calls: the closing mark, a further opening one, a stop string, or the end of the answer.
 func (p *Parser) region(out *[]Event, end bool) bool {
-	marks := append(append([]string{}, p.syntax.closes...), p.syntax.opens...)
+	marks := slices.Concat(p.syntax.closes, p.syntax.opens)
 	if p.open == "<｜tool▁calls▁begin｜>" { // its opening mark for single calls belongs inside
 		marks = []string{"<｜tool▁calls▁end｜>", "<｜tool▁calls▁begin｜>"}
 	}
@@ -248,7 +246,7 @@ func (p *Parser) region(out *[]Event, end bool) bool {
 	for i := range calls {
 		emit(out, Event{Call: &calls[i]})
 	}
-	closed := at >= 0 && len(p.syntax.closes) > 0 && mark == p.syntax.closes[0]
+	closed := at >= 0 && slices.Contains(p.syntax.closes, mark)
 	if len(calls) == 0 {
 		text := p.open + body
 		if closed {
@@ -257,7 +255,7 @@ func (p *Parser) region(out *[]Event, end bool) bool {
 		emit(out, Event{Content: text})
 	}
 	switch {
-	case at < 0 || !closed && p.isStop(mark, marks):
+	case at < 0 || !slices.Contains(marks, mark):
 		p.state = finished
 	case !closed:
 		p.open = mark

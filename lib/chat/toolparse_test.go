@@ -129,7 +129,7 @@ func inPieces(tmpl *Template, prompt string, pieces []string) Message {
 
 func TestStreamEqualsWhole(t *testing.T) {
 	marks := []string{"<|action_start|>", "<|plugin|>", "<|interpreter|>", "<|action_end|>", "<|im_end|>", "<tool_call>", "\n", "</tool_call>", "<think>", "</think>", "{\"name\": \"f\", \"arguments\": {\"a\": 1}}",
-		"{'name': 'g'", "[TOOL_CALLS]", "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "f\n```json\n{}\n```", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>", "<|python_tag|>", "text", " ", "<", "`"}
+		"{'name': 'g'", "[TOOL_CALLS]", "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "f\n```json\n{}\n```", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>", "<|python_tag|>", "text", " ", "\u3000", "<", "`"}
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom([]string{"internlm2", "qwen3", "llama3.1", "mistral", "deepseek", "llama2"}).Draw(t, "template")
 		answer := strings.Join(rapid.SliceOfN(rapid.SampledFrom(marks), 0, 12).Draw(t, "answer"), "")

@@ -46,10 +46,16 @@ func bundleOf(v any) map[string]any {
 	return map[string]any{"text/plain": fmt.Sprint(v)}
 }
 
-// Display shows values now, each as an output of its own.
+// Display shows values now, each as an output of its own. A Plot is updated there when points are appended to it.
 func Display(values ...any) error {
 	for _, v := range values {
-		if err := sink().Display("", bundleOf(v)); err != nil {
+		var err error
+		if p, ok := v.(*Plot); ok && p != nil {
+			err = p.display()
+		} else {
+			err = sink().Display("", bundleOf(v))
+		}
+		if err != nil {
 			return err
 		}
 	}

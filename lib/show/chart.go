@@ -1,6 +1,7 @@
 package show
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -193,12 +194,17 @@ var converter = sync.OnceValue(func() string {
 	return path
 })
 
+// convertLimit bounds a conversion; a picture that takes longer is shown as SVG alone.
+const convertLimit = 5 * time.Second
+
 // pngOf converts a picture, at twice its size so that it prints well.
 func pngOf(svg string) (png string, ok bool) {
 	if converter() == "" {
 		return "", false
 	}
-	cmd := exec.Command(converter(), "--zoom", "2", "--format", "png")
+	ctx, cancel := context.WithTimeout(context.Background(), convertLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, converter(), "--zoom", "2", "--format", "png")
 	cmd.Stdin = strings.NewReader(svg)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()

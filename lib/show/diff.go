@@ -23,12 +23,12 @@ func Diff(before, after string) Value {
 	for _, c := range near(changes, 3) {
 		if c.op == '@' {
 			fmt.Fprintf(&plain, "@@ %s\n", c.text)
-			fmt.Fprintf(&rich, `<span style="opacity:.6">@@ %s</span>`+"\n", c.text)
+			fmt.Fprintf(&rich, `<span style="display:block;opacity:.6">@@ %s</span>`, c.text)
 			continue
 		}
-		fmt.Fprintf(&plain, "%c%s\n", c.op, c.text)
+		fmt.Fprintf(&plain, "%c%s\n", c.op, shorten(c.text, maxText))
 		style := map[byte]string{'-': "background:rgba(220,60,60,.22)", '+': "background:rgba(40,160,80,.22)", ' ': ""}[c.op]
-		fmt.Fprintf(&rich, `<span style="%s">%c%s</span>`+"\n", style, c.op, html.EscapeString(c.text))
+		fmt.Fprintf(&rich, `<span style="display:block;%s">%c%s</span>`, style, c.op, html.EscapeString(shorten(c.text, maxText)))
 	}
 	rich.WriteString(`</pre>`)
 	return Value{"text/html": rich.String(), "text/plain": strings.TrimSuffix(plain.String(), "\n")}
@@ -114,7 +114,11 @@ func near(changes []change, n int) (out []change) {
 		for i < len(changes) && !beside[i] {
 			i++
 		}
-		out = append(out, change{'@', fmt.Sprintf("%d equal lines", i-start)})
+		if i-start == 1 {
+			out = append(out, changes[start])
+		} else {
+			out = append(out, change{'@', fmt.Sprintf("%d equal lines", i-start)})
+		}
 	}
 	return out
 }

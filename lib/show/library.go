@@ -19,24 +19,27 @@ var LibraryHTML = sync.OnceValue(func() string {
 		base64.StdEncoding.EncodeToString(echarts.Gzip), 1) + `</script>`
 })
 
-// carrier is the cell whose output holds the library.
+// carrier is the run of the cell whose output holds the library.
 var carrier struct {
 	sync.Mutex
-	sink Sink
-	cell string
-	sent bool
+	sink      Sink
+	cell, run string
 }
 
-// carry reports whether the chart shown now takes the library along: the first one does, and so does one in the cell that the
-// library stands in, because that cell's run replaces its output.
+// carry reports whether the chart shown now takes the library along: the first one does, and so does the first one when the cell
+// that the library stands in is run again, because that run replaces its output.
 func carry() bool {
 	s := sink()
-	cell := s.Cell()
+	cell, run := s.Cell(), ""
+	if r, ok := s.(interface{ Run() string }); ok {
+		run = r.Run()
+	}
 	carrier.Lock()
 	defer carrier.Unlock()
-	if carrier.sent && carrier.sink == s && (cell == "" || cell != carrier.cell) {
+	again := cell != "" && cell == carrier.cell && run != carrier.run
+	if carrier.sink == s && !again {
 		return false
 	}
-	carrier.sink, carrier.cell, carrier.sent = s, cell, true
+	carrier.sink, carrier.cell, carrier.run = s, cell, run
 	return true
 }

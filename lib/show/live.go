@@ -13,14 +13,15 @@ const liveBuffer = 16384
 
 // liveState is what a plot knows about being shown while it grows.
 type liveState struct {
-	id      string // of the output, empty before the first Append
+	id      string // of the output, empty before it is shown
+	begun   bool   // Append was called
 	pending bool   // an update is scheduled
 	done    bool
 	sending chan struct{} // holds one token while an update is sent
 }
 
-// Append adds a point to a series, which is made when it is new, and shows the plot: the first Append displays it, later ones
-// update it in place, at most ten times a second and on a goroutine of their own. The notebook keeps the last state.
+// Append adds a point to a series, which is made when it is new, and shows the plot: the first Append displays it unless Display
+// has, later ones update it in place, at most ten times a second and on a goroutine of their own. The notebook keeps the last state.
 func (p *Plot) Append(series string, x, y float64) {
 	p.mu.Lock()
 	i := slices.IndexFunc(p.series, func(s Series) bool { return s.Name == series })
@@ -36,23 +37,37 @@ func (p *Plot) Append(series string, x, y float64) {
 	if len(s.Y) >= liveBuffer {
 		s.X, s.Y = lttb(s.X, s.Y, liveBuffer/2)
 	}
-	first := p.live.id == "" && !p.live.done
-	if first {
-		p.live.id, p.live.sending = newID(), make(chan struct{}, 1)
-	}
-	schedule := !first && !p.live.pending && !p.live.done
+	first := !p.live.begun
+	p.live.begun = true
+	shown := p.live.id != ""
+	schedule := shown && !p.live.pending && !p.live.done
 	p.live.pending = p.live.pending || schedule
 	p.mu.Unlock()
-	switch {
-	case first:
+	if first {
 		begin(p)
-		if carry() { // not with the plot, whose updates would replace it
-			sink().Display("", map[string]any{"text/html": LibraryHTML()})
-		}
-		p.send(sink().Display, true)
+	}
+	switch {
+	case !shown:
+		p.display()
 	case schedule:
 		time.AfterFunc(liveEvery, p.flush)
 	}
+}
+
+// display shows the plot as an output that Append can update. The library goes before it, not with it: an update would remove it.
+func (p *Plot) display() error {
+	p.mu.Lock()
+	if p.live.id == "" {
+		p.live.id, p.live.sending = newID(), make(chan struct{}, 1)
+	}
+	growing := p.live.begun && !p.live.done || len(p.series) == 0 && p.matrix == nil
+	p.mu.Unlock()
+	if carry() {
+		if err := sink().Display("", map[string]any{"text/html": LibraryHTML()}); err != nil {
+			return err
+		}
+	}
+	return p.send(sink().Display, growing)
 }
 
 // flush sends the present state unless the plot has ended.
@@ -67,16 +82,16 @@ func (p *Plot) flush() {
 }
 
 // send shows the plot's state; sends do not overtake each other.
-func (p *Plot) send(show func(string, map[string]any) error, live bool) {
+func (p *Plot) send(show func(string, map[string]any) error, live bool) error {
 	p.live.sending <- struct{}{}
 	defer func() { <-p.live.sending }()
 	p.mu.Lock()
 	id, done := p.live.id, p.live.done
 	p.mu.Unlock()
 	if live && done {
-		return
+		return nil
 	}
-	show(id, p.drawing(live).bundle(false))
+	return show(id, p.drawing(live).bundle(false))
 }
 
 // Done ends a live plot: what is shown becomes a still chart with its picture, as every other. Points appended later are kept

@@ -14,8 +14,11 @@ import (
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
+// maxLabel is how many characters of a text a chart shows; laying out a megabyte would take minutes.
+const maxLabel = 500
+
 // script writes an ECharts option as a JavaScript expression that is safe inside a script element: JSON with <, >, & and the line
-// separators escaped, numbers that JSON lacks as null, and the functions that a go-echarts option marks as such. Only values of
+// separators escaped, control characters made visible, long texts cut, numbers that JSON lacks as null, and the functions that a go-echarts option marks as such. Only values of
 // go-echarts' function type become code: a marker within data stays text.
 func script(option any) (string, error) {
 	var functions []string
@@ -23,6 +26,12 @@ func script(option any) (string, error) {
 		jsontext.EscapeForJS(true), jsontext.AllowInvalidUTF8(true), json.WithMarshalers(json.JoinMarshalers(
 			json.MarshalToFunc(func(e *jsontext.Encoder, v float64) error { return number(e, v) }),
 			json.MarshalToFunc(func(e *jsontext.Encoder, v float32) error { return number(e, float64(v)) }),
+			json.MarshalToFunc(func(e *jsontext.Encoder, v string) error {
+				if v == visible(v) && (len(v) <= maxLabel || strings.HasPrefix(v, "data:") || strings.HasPrefix(v, "image://") || strings.HasPrefix(v, "path://")) {
+					return errors.ErrUnsupported
+				}
+				return e.WriteToken(jsontext.String(visible(shorten(v, maxLabel))))
+			}),
 			json.MarshalToFunc(func(e *jsontext.Encoder, v types.FuncStr) error {
 				code, ok := functionOf(string(v))
 				if !ok {

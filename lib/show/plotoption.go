@@ -90,7 +90,7 @@ func (p *Plot) named() bool {
 }
 
 func axis(kind, name string, across bool) object {
-	a := object{"type": kind, "scale": true}
+	a := object{"type": kind, "scale": true, "axisLine": object{"onZero": false}}
 	if name != "" {
 		a["name"], a["nameLocation"], a["nameGap"] = name, "middle", 28
 		if !across {
@@ -221,7 +221,7 @@ func (p *Plot) boxes(o object) {
 	x := axis("category", p.xLabel, true)
 	x["data"] = names
 	o["xAxis"], o["yAxis"] = x, axis(scale(p.logY, false), p.yLabel, false)
-	o["series"] = []object{{"type": "boxplot", "data": boxes}, {"type": "scatter", "symbolSize": 4, "data": far}}
+	o["series"] = []object{{"type": "boxplot", "data": boxes, "itemStyle": object{"color": "rgba(84,112,198,.25)"}}, {"type": "scatter", "symbolSize": 4, "data": far}}
 }
 
 // maxOutliers bounds the points drawn beyond the whiskers of one box.
@@ -297,7 +297,7 @@ func (p *Plot) heat(o object, top int) {
 		}
 	}
 	r := rangeOf(p.matrix...)
-	o["grid"] = object{"left": 64, "right": 96, "top": top + 8, "bottom": 36}
+	o["grid"] = object{"left": 64, "right": 96, "top": top + 8, "bottom": 44, "outerBoundsMode": "none"}
 	o["visualMap"] = object{"min": r.lo, "max": r.hi, "calculable": true, "right": 8, "top": "middle", "precision": 3,
 		"inRange": object{"color": ramp}}
 	o["series"] = []object{{"type": "heatmap", "data": data, "progressive": 0}}
@@ -350,7 +350,7 @@ func (p *Plot) heatPicture() object {
 		return nil
 	}
 	top := p.option(0)["grid"].(object)["top"].(int)
-	const left, right, bottom = 64, 96, 36
+	const left, right, bottom = 64, 96, 44
 	w, h := p.width-left-right, p.height-top-bottom
 	if w < 1 || h < 1 {
 		return nil

@@ -85,7 +85,7 @@ func (r Report) MIMEBundle() map[string]any {
 func (r Report) page(w io.Writer, body, nav string) error {
 	charts := strings.Contains(body, `class="quire-chart"`)
 	body = strings.ReplaceAll(body, LibraryHTML(), "")
-	title := html.EscapeString(r.Title)
+	title := html.EscapeString(shorten(r.Title, maxText))
 	head := fmt.Sprintf("<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><meta http-equiv=\"Content-Security-Policy\" content=\"%s\">"+
 		"<meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\"><title>%s</title><style>%s</style></head><body>\n",
 		policy, title, reportCSS)
@@ -109,7 +109,7 @@ func (s Shown) write(b *strings.Builder) {
 		if s.Failed {
 			class = "stream failed"
 		}
-		fmt.Fprintf(b, `<pre class="%s">%s</pre>`, class, html.EscapeString(plainLines(s.Text)))
+		fmt.Fprintf(b, `<pre class="%s">%s</pre>`, class, html.EscapeString(plainLines(clip(s.Text))))
 		return
 	}
 	for _, mime := range richest {
@@ -129,7 +129,7 @@ func (s Shown) write(b *strings.Builder) {
 		case strings.HasPrefix(mime, "image/"):
 			fmt.Fprintf(b, `<img alt="" src="data:%s;base64,%s">`, mime, html.EscapeString(strings.ReplaceAll(content, "\n", "")))
 		default:
-			fmt.Fprintf(b, `<pre>%s</pre>`, html.EscapeString(content))
+			fmt.Fprintf(b, `<pre>%s</pre>`, html.EscapeString(clip(content)))
 		}
 		b.WriteString("</div>")
 		return
@@ -226,7 +226,7 @@ func (c *contents) html() string {
 	b.WriteString("<nav><ul>")
 	for _, h := range c.entries {
 		if h.level <= 3 {
-			fmt.Fprintf(&b, `<li class="l%d"><a href="#%s">%s</a></li>`, h.level, h.id, html.EscapeString(h.text))
+			fmt.Fprintf(&b, `<li class="l%d"><a href="#%s">%s</a></li>`, h.level, h.id, html.EscapeString(shorten(h.text, 80)))
 		}
 	}
 	b.WriteString("</ul></nav>")

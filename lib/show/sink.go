@@ -13,6 +13,9 @@ import (
 //
 // A bundle holds one value in several media types: JSON values for application/json types, strings for all others (base64 for
 // binary images). The sink must not change it.
+//
+// A Sink may also have a method Run() string that names the running cell's present run, or the last one's between cells. With it a
+// chart knows a second run of its cell, which replaced the output, from a second chart in one run.
 type Sink interface {
 	// Display shows a bundle as a new output of the running cell. An id that is not empty names the output for Update.
 	Display(id string, bundle map[string]any) error

@@ -67,8 +67,8 @@ func Code(language, source string) Value {
 	}
 	return Value{
 		"text/html": fmt.Sprintf(`<pre class="quire-code"><code class="language-%s">%s</code></pre>`,
-			html.EscapeString(language), html.EscapeString(source)),
-		"text/markdown": fence + strings.Map(fenceName, language) + "\n" + source + "\n" + fence,
+			html.EscapeString(shorten(language, 40)), html.EscapeString(clip(source))),
+		"text/markdown": fence + strings.Map(fenceName, shorten(language, 40)) + "\n" + source + "\n" + fence,
 		"text/plain":    source,
 	}
 }
@@ -95,7 +95,21 @@ func JSON(v any) Value {
 	d.UseNumber()
 	jsonHTML(&b, d, "", 0)
 	b.WriteString(`</div>`)
-	return Value{"application/json": json.RawMessage(text), "text/html": b.String(), "text/plain": indented.String()}
+	return Value{"application/json": json.RawMessage(text), "text/html": b.String(), "text/plain": clip(indented.String())}
+}
+
+// maxText is how many characters of one text, line or label are shown.
+const maxText = 2000
+
+// maxPlain is how many bytes of a whole text are shown.
+const maxPlain = 1 << 18
+
+// clip cuts a text that no one reads to its end.
+func clip(s string) string {
+	if len(s) <= maxPlain {
+		return s
+	}
+	return fmt.Sprintf("%s\n… %s more bytes", strings.ToValidUTF8(s[:maxPlain], ""), thousands(len(s)-maxPlain))
 }
 
 // maxFold is how deep JSON is unfolded at first, maxItems how many items of one array or object are listed.
@@ -113,7 +127,7 @@ func jsonHTML(b *strings.Builder, d *json.Decoder, label string, depth int) {
 	open, ok := token.(json.Delim)
 	if !ok {
 		text, _ := json.Marshal(token)
-		fmt.Fprintf(b, "<div>%s%s</div>", label, html.EscapeString(string(text)))
+		fmt.Fprintf(b, "<div>%s%s</div>", label, html.EscapeString(shorten(string(text), maxText)))
 		return
 	}
 	var items strings.Builder
@@ -127,7 +141,7 @@ func jsonHTML(b *strings.Builder, d *json.Decoder, label string, depth int) {
 		if open == '{' {
 			key, _ := d.Token()
 			text, _ := json.Marshal(key)
-			name = `<b style="font-weight:600">` + html.EscapeString(string(text)) + `</b>: `
+			name = `<b style="font-weight:600">` + html.EscapeString(shorten(string(text), maxText)) + `</b>: `
 		}
 		jsonHTML(out, d, name, depth+1)
 	}

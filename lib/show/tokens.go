@@ -33,6 +33,7 @@ func Tokens(ids any, pieces []string, values []float64) Value {
 	var rich, plain strings.Builder
 	rich.WriteString(`<div class="quire-tokens" style="line-height:1.9;white-space:pre-wrap;font-family:monospace" dir="auto">`)
 	for i, piece := range pieces[:min(len(pieces), maxTokens)] {
+		piece = shortPiece(piece)
 		tip := fmt.Sprintf("%q", piece)
 		if id != nil {
 			tip = fmt.Sprintf("%d  %s", int64(id[i]), tip)
@@ -58,6 +59,14 @@ func Tokens(ids any, pieces []string, values []float64) Value {
 	}
 	rich.WriteString(`</div>`)
 	return Value{"text/html": rich.String(), "text/plain": plain.String()}
+}
+
+// shortPiece cuts a piece longer than any token.
+func shortPiece(piece string) string {
+	if len(piece) <= maxText {
+		return piece
+	}
+	return strings.ToValidUTF8(piece[:maxText], "") + "…"
 }
 
 // tokenText makes the white space of a piece seen.

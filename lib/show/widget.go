@@ -214,9 +214,9 @@ func (w *Widget) still() string {
 	case "Output":
 		return strings.Join(w.shown("text/plain"), "\n")
 	case "Button":
-		return "[" + w.label + "]"
+		return "[" + shorten(w.label, 80) + "]"
 	}
-	return fmt.Sprintf("%s: %v", w.label, w.Value())
+	return shorten(w.label, 80) + ": " + shorten(fmt.Sprint(w.Value()), 200)
 }
 
 // shown are the values of an Output in one media type.

@@ -25,6 +25,9 @@ func (t *Tokenizer) setAdded(list []Added) error {
 		if a.Special {
 			k = control
 		}
+		if id := int(a.ID); id < len(t.kinds) && t.kinds[id] == unknown {
+			k = unknown // Decode shows it
+		}
 		if err := t.set(int(a.ID), a.Text, k); err != nil {
 			return err
 		}
@@ -207,10 +210,11 @@ func (t *Tokenizer) section(st *state, s string, base int, policy Policy) error 
 	if s == "" {
 		return nil
 	}
-	cur := input(s, base)
+	st.b = input(s, base)
+	cur := st.b
 	if t.norm != nil {
-		st.a.reset(&cur, st.track)
-		if t.norm.apply(&st.a, &cur) {
+		st.a.reset(&st.b, st.track)
+		if t.norm.apply(&st.a, &st.b) {
 			cur = st.a
 		}
 	}

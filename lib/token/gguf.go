@@ -183,7 +183,7 @@ func (m ggufMeta) pieces(tokens []string) (*Tokenizer, error) {
 	if len(tokens) > maxVocab {
 		return nil, fmt.Errorf("%d tokens: want at most %d", len(tokens), maxVocab)
 	}
-	t := &Tokenizer{vocabulary: newVocabulary(len(tokens))}
+	t := &Tokenizer{vocabulary: newVocabulary(len(tokens), 0)}
 	for i, s := range tokens {
 		if err := t.set(i, s, normal); err != nil {
 			return nil, err

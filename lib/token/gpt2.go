@@ -43,7 +43,7 @@ func loadGPT2(vocab, merges, config []byte) (*Tokenizer, error) {
 	lines := strings.Split(string(merges), "\n")
 	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" || strings.HasPrefix(l, "#version") })
 	m := hfModel{Type: "BPE", Vocab: bytes.TrimSpace(vocab), merges: lines}
-	t := &Tokenizer{vocabulary: newVocabulary(0)}
+	t := &Tokenizer{vocabulary: newVocabulary(0, len(vocab)+len(config))}
 	if err := m.vocab(t); err != nil {
 		return nil, err
 	}

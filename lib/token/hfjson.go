@@ -66,7 +66,7 @@ func loadJSON(data []byte) (*Tokenizer, error) {
 	if err := json.Unmarshal(data, &f); err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{vocabulary: newVocabulary(0)}
+	t := &Tokenizer{vocabulary: newVocabulary(0, len(data))}
 	if err := f.Model.vocab(t); err != nil {
 		return nil, err
 	}
@@ -184,9 +184,6 @@ func (m *hfModel) vocab(t *Tokenizer) error {
 		}
 	}
 	for piece, id := range ids {
-		if id < 0 || id >= maxVocab || id > 64*len(ids)+1<<16 {
-			return fmt.Errorf("vocab: token %q has id %d", piece, id)
-		}
 		if err := t.set(id, piece, normal); err != nil {
 			return err
 		}

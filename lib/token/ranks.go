@@ -36,7 +36,7 @@ func NamedEncoding(name string) (Encoding, error) {
 
 // Ranks makes a tokenizer of a tiktoken rank file: lines of a base64 token and its rank, which is its id.
 func Ranks(data []byte, e Encoding) (*Tokenizer, error) {
-	t := &Tokenizer{vocabulary: newVocabulary(0), raw: true}
+	t := &Tokenizer{vocabulary: newVocabulary(0, len(data)), raw: true}
 	for n, line := range bytes.Split(data, []byte("\n")) {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue

@@ -41,7 +41,7 @@ func (m *spModel) build() (*Tokenizer, error) {
 	if len(m.pieces) > maxVocab {
 		return nil, fmt.Errorf("%d pieces: want at most %d", len(m.pieces), maxVocab)
 	}
-	t := &Tokenizer{vocabulary: newVocabulary(len(m.pieces)), sp: m}
+	t := &Tokenizer{vocabulary: newVocabulary(len(m.pieces), 0), sp: m}
 	t.scores = make([]float32, len(m.pieces))
 	for i, p := range m.pieces {
 		if err := t.set(i, p.text, p.kind); err != nil {

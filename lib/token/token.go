@@ -72,8 +72,7 @@ type state struct {
 	cache *wordCache
 	merge mergeScratch
 	latt  []latticeNode
-	a, b  buffer
-	words []Span
+	a, b  buffer // the normal form, and the text it is made of
 }
 
 // Encode returns the ids of text. It fails only when the policy is Forbid and text holds a special token, or when a
@@ -186,6 +185,7 @@ func (t *Tokenizer) release(st *state) {
 	if cap(st.ids) > maxScratch {
 		*st = state{cache: st.cache}
 	}
+	st.b = buffer{} // the text is the caller's
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.idle) < runtime.GOMAXPROCS(0) {

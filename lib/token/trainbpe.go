@@ -66,7 +66,7 @@ func wordCutter(pattern string) (func(string, func(string)), error) {
 
 // byteTokenizer makes a tokenizer of what was learned.
 func (tr *mergeTrainer) byteTokenizer(cfg *TrainConfig) (*Tokenizer, error) {
-	t := &Tokenizer{vocabulary: newVocabulary(len(tr.pieces))}
+	t := &Tokenizer{vocabulary: newVocabulary(len(tr.pieces), len(cfg.Special))}
 	for i, p := range tr.pieces {
 		if err := t.set(i, toPrintable(p), normal); err != nil {
 			return nil, err

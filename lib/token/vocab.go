@@ -29,6 +29,7 @@ type vocabulary struct {
 	index  map[string]uint32
 
 	bos, eos, unk, pad int // -1: none
+	limit              int // ids are below it: what a file makes us allocate is bounded by its size
 }
 
 // Added describes a token that is cut out of the text before the model sees it.
@@ -96,9 +97,13 @@ func (v *vocabulary) All() iter.Seq2[uint32, string] {
 	}
 }
 
-// newVocabulary has n pieces of no text and no roles.
-func newVocabulary(n int) vocabulary {
+// spareIDs is how far above its number of tokens a vocabulary may number them.
+const spareIDs = 1 << 17
+
+// newVocabulary has n pieces of no text and no roles, and takes about as many tokens as a file of size bytes may hold.
+func newVocabulary(n, size int) vocabulary {
 	v := vocabulary{pieces: make([]string, n), kinds: make([]kind, n), index: make(map[string]uint32, n)}
+	v.limit = min(n+size+spareIDs, maxVocab)
 	v.bos, v.eos, v.unk, v.pad = -1, -1, -1, -1
 	for i := range v.kinds {
 		v.kinds[i] = unused
@@ -108,8 +113,8 @@ func newVocabulary(n int) vocabulary {
 
 // set gives id a piece, and grows the vocabulary up to it. Where two ids share a piece, the first is found by ID.
 func (v *vocabulary) set(id int, piece string, k kind) error {
-	if id < 0 || id >= maxVocab {
-		return fmt.Errorf("token %q has id %d: want 0 to %d", piece, id, maxVocab-1)
+	if id < 0 || id >= v.limit {
+		return fmt.Errorf("token %q has id %d: want 0 to %d", piece, id, v.limit-1)
 	}
 	for len(v.pieces) <= id {
 		v.pieces, v.kinds = append(v.pieces, ""), append(v.kinds, unused)

@@ -195,6 +195,14 @@ func near(dt dtype.Type, got, want, bound float64) bool {
 
 // round returns x as dt stores it.
 func round(dt dtype.Type, x float32) float32 {
+	switch dt {
+	case dtype.F32:
+		return x
+	case dtype.F16:
+		return dtype.F16ToF32(dtype.F32ToF16(x))
+	case dtype.BF16:
+		return dtype.BF16ToF32(dtype.F32ToBF16(x))
+	}
 	var b [4]byte
 	var y [1]float32
 	dtype.Quantize(b[:], dt, []float32{x})

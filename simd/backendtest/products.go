@@ -110,14 +110,10 @@ func products(k *kit) {
 			{dtype.F32, dtype.F32, dtype.F32}, {dtype.BF16, dtype.BF16, dtype.BF16}, {dtype.F16, dtype.F16, dtype.F16}, {dtype.F32, dtype.BF16, dtype.BF16},
 			{dtype.F32, dtype.F32, dtype.BF16}, {dtype.F32, dtype.F32, dtype.F16}, {dtype.BF16, dtype.BF16, dtype.F32}, {dtype.F32, dtype.F16, dtype.BF16},
 		} {
-			for _, packed := range []bool{false, true} {
-				for _, lb := range []layout{plain, rows, cols} {
-					if large := size[0]*size[1]*size[2] > 1<<20; large && lb == rows {
-						continue
-					}
-					p := k.newProduct(size, types[1], types[2])
-					k.checkProduct("MatMul", p, types[1], types[0], input(types[2], lb, p.b, p.k, p.n), packed, p.bound(false))
-				}
+			p := k.newProduct(size, types[1], types[2])
+			bound := p.bound(false)
+			for i, lb := range []layout{plain, rows, cols, plain, cols} {
+				k.checkProduct("MatMul", p, types[1], types[0], input(types[2], lb, p.b, p.k, p.n), i >= 3, bound)
 			}
 		}
 	}
@@ -157,16 +153,16 @@ func blockProducts(k *kit) {
 		n := dt.Block()
 		for _, size := range [][3]int{{1, 5, n}, {1, 65, 2 * n}, {3, 16, n}, {8, 33, 3 * n}, {17, 48, 2 * n}, {65, 130, 4 * n}, {0, 8, n}, {4, 0, n}} {
 			for _, types := range [][2]dtype.Type{{dtype.F32, dtype.F32}, {dtype.BF16, dtype.BF16}, {dtype.F32, dtype.BF16}} {
+				p := k.newProduct(size, types[1], dtype.F32)
+				w := input(dt, pick(k, plain, offset, rows), p.b, p.n, p.k)
+				p.b = transposed(w.Floats(), p.n, p.k)
+				back := k.newProduct([3]int{size[0], size[2], size[1]}, types[1], dtype.F32)
+				b := input(dt, pick(k, plain, offset, rows), back.b, back.k, back.n)
+				back.b = b.Floats()
+				bound, backBound := p.bound(true), back.bound(true)
 				for _, packed := range []bool{false, true} {
-					p := k.newProduct(size, types[1], dtype.F32)
-					w := input(dt, pick(k, plain, offset, rows), p.b, p.n, p.k)
-					p.b = transposed(w.Floats(), p.n, p.k)
-					k.checkProduct("MatMul", p, types[1], types[0], w.T(), packed, p.bound(true))
-
-					back := k.newProduct([3]int{size[0], size[2], size[1]}, types[1], dtype.F32)
-					b := input(dt, pick(k, plain, offset, rows), back.b, back.k, back.n)
-					back.b = b.Floats()
-					k.checkProduct("MatMul N-blocked", back, types[1], types[0], b, packed, back.bound(true))
+					k.checkProduct("MatMul", p, types[1], types[0], w.T(), packed, bound)
+					k.checkProduct("MatMul N-blocked", back, types[1], types[0], b, packed, backBound)
 				}
 			}
 		}

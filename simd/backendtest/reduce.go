@@ -52,7 +52,7 @@ func reductions(k *kit) {
 func topKs(k *kit) {
 	for _, n := range []int{1, 2, 15, 17, 100, 1003, 92544} {
 		for _, top := range []int{0, 1, 2, 5, 40, 64} {
-			if top > n {
+			if top > n || n > 50000 && top%40 != 0 {
 				continue
 			}
 			for _, dt := range floats {

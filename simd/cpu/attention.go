@@ -24,6 +24,7 @@ type attention struct {
 	qk, pv            *tile
 	qType, kType      dtype.Type // panels of the first product
 	probType, valType dtype.Type // panels of the second
+	cache             *kv        // the cache, if it keeps panels
 }
 
 func (e *engine) newAttention(p tensor.Attention) *attention {
@@ -32,6 +33,13 @@ func (e *engine) newAttention(p tensor.Attention) *attention {
 	if p.KV != nil {
 		c := p.KV.Config()
 		a.hkv, kdt, vdt = c.KVHeads, c.DType, c.DType
+		cache, ok := p.KV.(*kv)
+		if !ok {
+			panic(tensor.Unsupported{Backend: "cpu", Op: "Attention over a cache of another backend", Types: []dtype.Type{kdt}})
+		}
+		if cache.panels != nil {
+			a.cache = cache
+		}
 	} else {
 		a.hkv = p.K.Dim(1)
 	}
@@ -95,6 +103,7 @@ type flash struct {
 	left      unsafe.Pointer // the same packed
 	k, v      unsafe.Pointer // packed keys and values
 	most, sum []float32      // running maximum and sum of each row
+	args      softArgs       // scale is the attention's, or 1 where that is negative and the scores are scaled first
 	tmp       unsafe.Pointer // keys or values of one block gathered from pages
 }
 
@@ -119,6 +128,10 @@ func (a *attention) newFlash(rows int) (f *flash, free func()) {
 	f = &flash{rows: rows, q: p[0], s: p[1], o: p[2], prob: p[3], left: p[4], k: p[5], v: p[6], most: f32s(p[7], rows), sum: f32s(p[8], rows), tmp: p[9]}
 	clear(f32s(f.o, rows*a.dPad))
 	clear(f.sum)
+	f.args.scale = a.p.Scale
+	if a.p.Scale < 0 {
+		f.args.scale = 1
+	}
 	for i := range f.most {
 		f.most[i] = float32(math.Inf(-1))
 	}
@@ -134,7 +147,7 @@ func (a *attention) queries(s, head, t0, t1 int) {
 	lo, _ := a.sees(s, t0)
 	_, hi := a.sees(s, t1-1)
 	j := lo / keyBlock * keyBlock
-	if t1-t0 == 1 {
+	if t1-t0 == 1 && a.cache == nil {
 		j = lo
 	}
 	for j < hi {
@@ -171,9 +184,14 @@ func (a *attention) packQueries(dst unsafe.Pointer, x tensor.Tensor, head, t0, t
 // keyBlock takes keys j0 to j1−1 into account.
 func (a *attention) keyBlock(f *flash, s, head, t0, j0, j1 int) {
 	ks, n := &a.e.ks, j1-j0
-	keys := a.lines(f, s, head, j0, j1, false)
-	ks.packRight(f.k, a.qk, a.kType, keys, &a.e.scratch)
-	a.qk.times(f.s, keyBlock*4, f.rows, n, a.qk.steps(a.d), f.q, f.k, 0)
+	cache := a.cache
+	if cache != nil {
+		a.scorePanels(f, cache, s, head, j0, j1)
+	} else {
+		keys := a.lines(f, s, head, j0, j1, false)
+		ks.packRight(f.k, a.qk, a.kType, keys, &a.e.scratch)
+		a.qk.times(f.s, keyBlock*4, f.rows, n, a.qk.steps(a.d), f.q, f.k, 0)
+	}
 	size := a.probType.BlockBytes()
 	for r := range f.rows {
 		lo, hi := a.sees(s, t0+r/a.group)
@@ -181,38 +199,51 @@ func (a *attention) keyBlock(f *flash, s, head, t0, j0, j1 int) {
 	}
 	prob := matrix{p: f.prob, dt: a.probType, lines: f.rows, k: n, lineStr: keyBlock, kStr: 1}
 	ks.packLeft(f.left, a.pv, a.probType, prob, 0, f.rows, &a.e.scratch)
-	values := a.lines(f, s, head, j0, j1, true)
-	values = values.transposed()
-	ks.packRight(f.v, a.pv, a.valType, values, &a.e.scratch)
+	if cache != nil {
+		cache.valuePanels(f.v, a.p.Pages[s], head, j0, j1)
+	} else {
+		values := a.lines(f, s, head, j0, j1, true)
+		ks.packRight(f.v, a.pv, a.valType, values.transposed(), &a.e.scratch)
+	}
 	a.pv.times(f.o, a.dPad*4, f.rows, a.d, a.pv.steps(n), f.left, f.v, 1)
+}
+
+// scorePanels is the first product with keys that the cache keeps in panels.
+func (a *attention) scorePanels(f *flash, cache *kv, s, head, j0, j1 int) {
+	t, steps := a.qk, a.qk.steps(a.d)
+	for j := j0; j < j1; j += t.nr {
+		t.times(at(f.s, (j-j0)*4), keyBlock*4, f.rows, t.nr, steps, f.q, cache.keyPanel(a.p.Pages[s], head, j), 0)
+	}
 }
 
 // soften turns the scores lo to hi−1 of row r into weights, zero outside, and brings the row's sums to the new maximum.
 func (a *attention) soften(f *flash, r, lo, hi, n, size int) {
-	ks := &a.e.ks
-	score := f32s(at(f.s, r*keyBlock*4), n)
+	ks, out := &a.e.ks, at(f.prob, r*keyBlock*size)
+	if lo > 0 || hi < n {
+		clear(bytesAt(out, n*size))
+	}
 	if lo >= hi {
-		clear(bytesAt(at(f.prob, r*keyBlock*size), n*size))
 		return
 	}
-	seen := score[lo:hi]
-	ks.affine(seen, seen, a.p.Scale, 0)
-	most := max(f.most[r], ks.max(seen))
-	clear(score[:lo])
-	clear(score[hi:])
-	if math.IsInf(float64(most), -1) {
-		clear(seen)
-	} else {
-		if most != f.most[r] {
-			shrink := float32(math.Exp(float64(f.most[r] - most)))
-			f.sum[r] *= shrink
-			o := f32s(at(f.o, r*a.dPad*4), a.d)
-			ks.affine(o, o, shrink, 0)
-			f.most[r] = most
-		}
-		f.sum[r] += ks.expSum(seen, seen, most)
+	seen := f32s(at(f.s, r*keyBlock*4+lo*4), hi-lo)
+	if f.args.scale != a.p.Scale {
+		ks.affine(seen, seen, a.p.Scale, 0)
 	}
-	ks.fromF32(at(f.prob, r*keyBlock*size), a.probType, score)
+	most := max(f.most[r], ks.max(seen)*f.args.scale)
+	if math.IsInf(float64(most), -1) {
+		clear(bytesAt(out, n*size))
+		return
+	}
+	if most != f.most[r] {
+		shrink := float32(math.Exp(float64(f.most[r] - most)))
+		f.sum[r] *= shrink
+		o := f32s(at(f.o, r*a.dPad*4), a.d)
+		ks.affine(o, o, shrink, 0)
+		f.most[r] = most
+	}
+	f.args.shift = most
+	ks.weights(hi-lo, at(out, lo*size), a.probType, start(seen), &f.args)
+	f.sum[r] += f.args.sum
 }
 
 // lines returns keys or values j0 to j1−1 of one head as lines of d.

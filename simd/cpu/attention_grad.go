@@ -18,6 +18,7 @@ type attentionGrad struct {
 	work       dtype.Type // of probabilities and their gradients
 	t          *tile      // of the three products that have them as left operand
 	blocks     []queryBlock
+	args       softArgs
 	delta      []float32 // Σ dOut·Out of each row
 }
 
@@ -195,11 +196,8 @@ func (g *attentionGrad) slopes(block, r, j0, j1 int, in []unsafe.Pointer) {
 		clear(s[hi:])
 		clear(dp[:lo])
 		clear(dp[hi:])
-		seen, slope := s[lo:hi], dp[lo:hi]
-		ks.affine(seen, seen, g.p.Scale, 0)
-		ks.expSum(seen, seen, lse)
-		ks.affine(slope, slope, g.p.Scale, -g.delta[(b.t0-g.t0)*g.group+r]*g.p.Scale)
-		ks.binary[tensor.Mul](slope, slope, seen)
+		g.args.scale, g.args.shift, g.args.delta = g.p.Scale, lse, g.delta[(b.t0-g.t0)*g.group+r]
+		ks.slopes(hi-lo, start(s[lo:]), start(dp[lo:]), &g.args)
 	}
 	ks.fromF32(at(in[2], r*keyBlock*size), g.work, s)
 	ks.fromF32(at(in[3], r*keyBlock*size), g.work, dp)

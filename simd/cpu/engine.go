@@ -22,11 +22,12 @@ func newEngine(ks kernels, threads int) *engine {
 
 // packed is the right operand of a product in panels of t.nr columns, each with all of k.
 type packed struct {
-	dt   dtype.Type
-	k, n int
-	t    *tile
-	buf  *buffer
-	raw  matrix // I8: lines of k in buf
+	dt     dtype.Type
+	k, n   int
+	t      *tile
+	buf    *buffer
+	raw    matrix       // I8, and formats without kernels: the operand itself, in buf
+	blocks *blockFormat // formats with kernels
 }
 
 // prefetchSlack follows every packed operand: kernels ask ahead by this much, and the addresses should be mapped.

@@ -1,17 +1,20 @@
 package cpu
 
 import (
+	"math"
 	"unsafe"
 
 	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
-// kv is a paged cache: [page][head][slot of the page][d], keys and values apart, so that a page of one head is one piece.
+// kv is a paged cache: [page][head][slot of the page][d], keys and values apart, so that a page of one head is one piece. Where a level multiplies BF16
+// and the sizes allow it, that piece is kept in panels, as the products of attention want it: keys are columns, values are rows.
 type kv struct {
-	c    tensor.KVConfig
-	e    *engine
-	data [2]*buffer
+	c      tensor.KVConfig
+	e      *engine
+	panels *tile // nil: row by row
+	data   [2]*buffer
 }
 
 // NewKV makes a cache of zeros.
@@ -20,11 +23,15 @@ func (b *Backend) NewKV(c tensor.KVConfig) tensor.KV {
 		panic(err.Error())
 	}
 	n := c.DType.Bytes(c.Pages * c.PageSize * c.KVHeads * c.HeadDim)
-	return &kv{c: c, e: b.e, data: [2]*buffer{newBuffer(n), newBuffer(n)}}
+	cache := &kv{c: c, e: b.e, data: [2]*buffer{newBuffer(n + prefetchSlack), newBuffer(n + prefetchSlack)}}
+	if t := &b.e.ks.bf16; c.DType == dtype.BF16 && t.nr > 0 && c.PageSize%t.nr == 0 && c.HeadDim%t.nr == 0 {
+		cache.panels = t
+	}
+	return cache
 }
 
 func (c *kv) Config() tensor.KVConfig { return c.c }
-func (c *kv) Bytes() int              { return len(c.data[0].data) + len(c.data[1].data) }
+func (c *kv) Bytes() int              { return len(c.data[0].data) + len(c.data[1].data) - 2*prefetchSlack }
 
 // row is the place of one key (i = 0) or value (i = 1).
 func (c *kv) row(i, page, head, slot int) unsafe.Pointer {
@@ -32,23 +39,105 @@ func (c *kv) row(i, page, head, slot int) unsafe.Pointer {
 	return at(c.data[i].ptr(), ((page*c.c.KVHeads+head)*c.c.PageSize+slot)*n)
 }
 
-// each calls do for every key and value of the tokens.
-func (c *kv) each(k, v, slots tensor.Tensor, do func(tmp []float32, stored []byte, given run)) {
+// each calls do for every key and value of the tokens; stored is where it lies, or a copy that is put back if write is set.
+func (c *kv) each(write bool, k, v, slots tensor.Tensor, do func(tmp []float32, stored []byte, given run)) {
 	tensor.CheckKV(c.c, k, v, slots)
 	d, heads, places := c.c.HeadDim, c.c.KVHeads, slots.I32()
 	c.e.eachRow(k.Dim(0), heads*d, func(t temps, i int) {
 		page, slot := int(places[i])/c.c.PageSize, int(places[i])%c.c.PageSize
 		for head := range heads {
 			for which, x := range [2]tensor.Tensor{k, v} {
-				do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.DType.Bytes(d)), lineOf(x, i*heads+head))
+				if c.panels == nil {
+					do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.DType.Bytes(d)), lineOf(x, i*heads+head))
+					continue
+				}
+				row := u16s(start(t[1]), d)
+				if !write {
+					c.fetch(which, page, head, slot, row)
+				}
+				do(t[0][:d], bytesAt(start(row), 2*d), lineOf(x, i*heads+head))
+				if write {
+					c.put(which, page, head, slot, row)
+				}
 			}
 		}
 	})
 }
 
+// put writes one key or value, row, to its panels, two numbers of a key or one of a value at a time.
+func (c *kv) put(which, page, head, slot int, row []uint16) {
+	nr, base := c.panels.nr, c.row(which, page, head, 0)
+	if which == 0 {
+		p := at(base, (slot/nr*len(row)/2*nr+slot%nr)*4)
+		for _, pair := range unsafe.Slice((*uint32)(start(row)), len(row)/2) {
+			*(*uint32)(p) = pair
+			p = at(p, 4*nr)
+		}
+		return
+	}
+	for ; len(row) > 0; row = row[nr:] {
+		out := u16s(at(base, slot/2*nr*4), 2*nr)[slot%2:]
+		for i, v := range row[:nr] {
+			out[2*i] = v
+		}
+		base = at(base, c.c.PageSize*nr*2)
+	}
+}
+
+// fetch is the inverse of put.
+func (c *kv) fetch(which, page, head, slot int, row []uint16) {
+	nr, base := c.panels.nr, c.row(which, page, head, 0)
+	if which == 0 {
+		p := at(base, (slot/nr*len(row)/2*nr+slot%nr)*4)
+		pairs := unsafe.Slice((*uint32)(start(row)), len(row)/2)
+		for i := range pairs {
+			pairs[i] = *(*uint32)(p)
+			p = at(p, 4*nr)
+		}
+		return
+	}
+	for ; len(row) > 0; row = row[nr:] {
+		in := u16s(at(base, slot/2*nr*4), 2*nr)[slot%2:]
+		for i := range row[:nr] {
+			row[i] = in[2*i]
+		}
+		base = at(base, c.c.PageSize*nr*2)
+	}
+}
+
+// keyPanel is the panel of key j, the first of its panel.
+func (c *kv) keyPanel(pages []int32, head, j int) unsafe.Pointer {
+	return at(c.row(0, int(pages[j/c.c.PageSize]), head, 0), j%c.c.PageSize*c.c.HeadDim*2)
+}
+
+// valuePanels copies the values of keys j0 to j1−1, j0 a multiple of a panel, to panels of d as packRight would write them for that many keys: zeros follow the last.
+func (c *kv) valuePanels(dst unsafe.Pointer, pages []int32, head, j0, j1 int) {
+	nr, p, step := c.panels.nr, c.c.PageSize, c.panels.nr*4
+	steps := (j1 - j0 + 1) / 2
+	for j := j0; j < j1; {
+		next := min(j1, (j/p+1)*p)
+		src := c.row(1, int(pages[j/p]), head, 0)
+		for i := range c.c.HeadDim / nr {
+			from := at(src, (i*(p/2)+j%p/2)*step)
+			n := (next - j + 1) / 2 * step
+			copy(bytesAt(at(dst, (i*steps+(j-j0)/2)*step), n), bytesAt(from, n))
+		}
+		j = next
+	}
+	if (j1-j0)%2 == 0 {
+		return
+	}
+	for i := range c.c.HeadDim / nr {
+		last := f32s(at(dst, (i*steps+steps-1)*step), nr)
+		for l, pair := range last {
+			last[l] = math.Float32frombits(math.Float32bits(pair) & 0xffff)
+		}
+	}
+}
+
 // Write stores tokens.
 func (c *kv) Write(k, v, slots tensor.Tensor) {
-	c.each(k, v, slots, func(tmp []float32, stored []byte, given run) {
+	c.each(true, k, v, slots, func(tmp []float32, stored []byte, given run) {
 		if given.dt == c.c.DType {
 			copy(stored, bytesAt(given.p, len(stored)))
 			return
@@ -64,7 +153,7 @@ func (c *kv) Write(k, v, slots tensor.Tensor) {
 
 // Read fetches tokens.
 func (c *kv) Read(k, v, slots tensor.Tensor) {
-	c.each(k, v, slots, func(tmp []float32, stored []byte, given run) {
+	c.each(false, k, v, slots, func(tmp []float32, stored []byte, given run) {
 		if given.dt == c.c.DType {
 			copy(bytesAt(given.p, len(stored)), stored)
 			return

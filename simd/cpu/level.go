@@ -3,6 +3,7 @@ package cpu
 import (
 	"unsafe"
 
+	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
@@ -13,6 +14,7 @@ type Level string
 const (
 	AVX512   Level = "avx512-bf16-vnni"
 	AVX2     Level = "avx2"
+	NEON     Level = "neon"
 	Portable Level = "portable"
 )
 
@@ -68,8 +70,12 @@ type kernels struct {
 	sum, max                       func(x []float32) float32
 	dot                            func(x, y []float32) float32
 	expSum                         func(dst, x []float32, shift float32) float32
-	peak                           map[tensor.Limit]func() float64 // runs for about 100 µs and returns the operations done
-	read                           func(p unsafe.Pointer, n int)
+	weights                        func(n int, out unsafe.Pointer, dt dtype.Type, x unsafe.Pointer, c *softArgs) // of attention: e^(x·scale − shift), as dt, and c.sum
+	slopes                         func(n int, s, dp unsafe.Pointer, c *softArgs)                                // of attention's gradient: weights, and scale·weight·(dp − delta), in place
+
+	peak   map[tensor.Limit]func() float64 // runs for about 100 µs and returns the operations done
+	blocks blockSet
+	read   func(p unsafe.Pointer, n int)
 }
 
 func kernelsOf(level Level) (kernels, bool) {

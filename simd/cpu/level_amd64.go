@@ -3,6 +3,7 @@ package cpu
 import (
 	"golang.org/x/sys/cpu"
 
+	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
@@ -31,6 +32,7 @@ func available() []kernels {
 		}
 		k.read = readAVX512
 		vectorsAVX512.use(&k)
+		k.blocks = blockSet{blockFormatsAVX512, quantizeRowAVX512}
 		all = append(all, k)
 	}
 	if x.HasAVX2 && x.HasFMA {
@@ -47,4 +49,17 @@ func available() []kernels {
 		all = append(all, k)
 	}
 	return all
+}
+
+// blockFormatsAVX512 are the formats with their kernels: their wide form is plain, with minima, or with two scales.
+var blockFormatsAVX512 = map[dtype.Type]*blockFormat{
+	dtype.Q8_0: {blockQ8_0AVX512, &blockU8AVX512, 128, blockLayouts[dtype.Q8_0]},
+	dtype.Q4_0: {blockQ4_0AVX512, &blockU8AVX512, 128, blockLayouts[dtype.Q4_0]},
+	dtype.Q4_1: {blockQ4_1AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q4_1]},
+	dtype.Q5_0: {blockQ5_0AVX512, &blockU8AVX512, 128, blockLayouts[dtype.Q5_0]},
+	dtype.Q5_1: {blockQ5_1AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q5_1]},
+	dtype.Q4_K: {blockQ4_KAVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q4_K]},
+	dtype.Q5_K: {blockQ5_KAVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q5_K]},
+	dtype.Q6_K: {blockQ6_KAVX512, &blockU8PairAVX512, 256, blockLayouts[dtype.Q6_K]},
+	dtype.AWQ4: {blockAWQ4AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.AWQ4]},
 }

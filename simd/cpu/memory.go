@@ -81,3 +81,4 @@ func at(p unsafe.Pointer, bytes int) unsafe.Pointer { return unsafe.Add(p, bytes
 func f32s(p unsafe.Pointer, n int) []float32 { return unsafe.Slice((*float32)(p), n) }
 func u16s(p unsafe.Pointer, n int) []uint16  { return unsafe.Slice((*uint16)(p), n) }
 func bytesAt(p unsafe.Pointer, n int) []byte { return unsafe.Slice((*byte)(p), n) }
+func start[E any](x []E) unsafe.Pointer      { return unsafe.Pointer(unsafe.SliceData(x)) }

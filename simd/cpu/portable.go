@@ -57,6 +57,7 @@ func portable() kernels {
 	k.affine, k.add, k.fma, k.addScaled, k.scaleMul = affineGo, k.binary[tensor.Add], fmaGo, addScaledGo, scaleMulGo
 	k.swiGLU, k.swiGLUGrad, k.adam, k.rotate = swiGLUGo, swiGLUGradGo, adamGo, rotateGo
 	k.sum, k.max, k.dot, k.expSum = sumGo, maxGo, dotGo, expSumGo
+	k.weights, k.slopes = k.weightsGo, slopesGo
 	k.peak, k.read = map[tensor.Limit]func() float64{tensor.PeakF32: peakGo}, readGo
 	return k
 }

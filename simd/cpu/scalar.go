@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
@@ -223,4 +224,31 @@ func readGo(p unsafe.Pointer, n int) {
 		a, b, c, d = a+x[i], b+x[i+1], c+x[i+2], d+x[i+3]
 	}
 	sink = float32(a + b + c + d)
+}
+
+// softArgs are the scalars of attention's inner functions, and the sum that weights gives.
+type softArgs struct {
+	scale, shift, delta, sum float32
+}
+
+func (ks *kernels) weightsGo(n int, out unsafe.Pointer, dt dtype.Type, x unsafe.Pointer, c *softArgs) {
+	xs := f32s(x, n)
+	var sum float64
+	for i, v := range xs {
+		xs[i] = float32(math.Exp(float64(v)*float64(c.scale) - float64(c.shift)))
+		sum += float64(xs[i])
+	}
+	c.sum = float32(sum)
+	if dt != dtype.F32 || out != x {
+		ks.fromF32(out, dt, xs)
+	}
+}
+
+func slopesGo(n int, s, dp unsafe.Pointer, c *softArgs) {
+	slope := f32s(dp, n)
+	for i, v := range f32s(s, n) {
+		p := math.Exp(float64(v)*float64(c.scale) - float64(c.shift))
+		f32s(s, n)[i] = float32(p)
+		slope[i] = float32(p * float64(c.scale) * (float64(slope[i]) - float64(c.delta)))
+	}
 }

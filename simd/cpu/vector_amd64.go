@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
@@ -20,10 +21,10 @@ type vectors struct {
 	rotate                                                               func(n int, a, b, a0, b0, cos, sin unsafe.Pointer)
 	sum, max                                                             func(n int, x, result unsafe.Pointer)
 	dot                                                                  func(n int, x, y, result unsafe.Pointer)
+	weights, weightsBF16                                                 func(n int, out, x, scalars, result unsafe.Pointer)
+	slopes                                                               func(n int, weight, slope, s, dp, scalars unsafe.Pointer)
 	expSum                                                               func(n int, out, x, scalars, result unsafe.Pointer)
 }
-
-func start[E any](x []E) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
 
 // use replaces the functions of k that v has.
 func (v *vectors) use(k *kernels) {
@@ -115,6 +116,15 @@ func (v *vectors) useFolds(k *kernels) {
 		}
 		return r[0]
 	}
+	k.weights = func(n int, out unsafe.Pointer, dt dtype.Type, x unsafe.Pointer, c *softArgs) {
+		if whole := v.whole(n); dt == dtype.BF16 && whole == n {
+			v.weightsBF16(n, out, x, unsafe.Pointer(&c.scale), unsafe.Pointer(&c.sum))
+			return
+		}
+		v.weights(n, x, x, unsafe.Pointer(&c.scale), unsafe.Pointer(&c.sum))
+		k.fromF32(out, dt, f32s(x, n))
+	}
+	k.slopes = func(n int, s, dp unsafe.Pointer, c *softArgs) { v.slopes(n, s, dp, s, dp, unsafe.Pointer(&c.scale)) }
 	k.expSum = func(dst, x []float32, shift float32) (sum float32) {
 		v.expSum(len(dst), start(dst), start(x[:len(dst)]), unsafe.Pointer(&shift), unsafe.Pointer(&sum))
 		return sum
@@ -149,6 +159,7 @@ var vectorsAVX512 = vectors{
 	max:        maxAVX512,
 	dot:        dotAVX512,
 	expSum:     expSumAVX512,
+	weights:    weightsAVX512, weightsBF16: weightsBF16AVX512, slopes: slopesAVX512,
 }
 
 var vectorsAVX2 = vectors{
@@ -179,4 +190,5 @@ var vectorsAVX2 = vectors{
 	max:        maxAVX2,
 	dot:        dotAVX2,
 	expSum:     expSumAVX2,
+	weights:    weightsAVX2, weightsBF16: weightsBF16AVX2, slopes: slopesAVX2,
 }

@@ -90,6 +90,21 @@ func maxAVX512(n int, in0 unsafe.Pointer, result unsafe.Pointer)
 //go:noescape
 func expSumAVX512(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer, result unsafe.Pointer)
 
+// weightsAVX512 writes exp(x·scale − shift) and gives the sum.
+//
+//go:noescape
+func weightsAVX512(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer, result unsafe.Pointer)
+
+// weightsBF16AVX512 is weights rounded to BF16; the sum is of the numbers before rounding.
+//
+//go:noescape
+func weightsBF16AVX512(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer, result unsafe.Pointer)
+
+// slopesAVX512 takes scores and the gradients of the weights; the scalars are scale, shift and delta.
+//
+//go:noescape
+func slopesAVX512(n int, out0 unsafe.Pointer, out1 unsafe.Pointer, in0 unsafe.Pointer, in1 unsafe.Pointer, scalars unsafe.Pointer)
+
 //go:noescape
 func fromBF16AVX2(n int, out0 unsafe.Pointer, in0 unsafe.Pointer)
 
@@ -175,3 +190,18 @@ func maxAVX2(n int, in0 unsafe.Pointer, result unsafe.Pointer)
 
 //go:noescape
 func expSumAVX2(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer, result unsafe.Pointer)
+
+// weightsAVX2 writes exp(x·scale − shift) and gives the sum.
+//
+//go:noescape
+func weightsAVX2(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer, result unsafe.Pointer)
+
+// weightsBF16AVX2 is weights rounded to BF16; the sum is of the numbers before rounding.
+//
+//go:noescape
+func weightsBF16AVX2(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer, result unsafe.Pointer)
+
+// slopesAVX2 takes scores and the gradients of the weights; the scalars are scale, shift and delta.
+//
+//go:noescape
+func slopesAVX2(n int, out0 unsafe.Pointer, out1 unsafe.Pointer, in0 unsafe.Pointer, in1 unsafe.Pointer, scalars unsafe.Pointer)

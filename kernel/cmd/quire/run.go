@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"quire/kernel/kernelspec"
 	"quire/kernel/notebook"
 )
 
@@ -40,6 +41,7 @@ func (c runCmd) Run(ctx context.Context) error {
 		return err
 	}
 	nb.Metadata["kernelspec"] = map[string]any{"name": "quire", "display_name": "Go (Quire)", "language": "go"}
+	nb.Metadata["language_info"] = kernelspec.LanguageInfo()
 	failed := nb.Execute(ctx, startSession, notebook.Options{Timeout: c.Timeout, AllowErrors: c.AllowErrors, Progress: os.Stdout})
 	err = errors.Join(c.write(c.Output, nb.Write), c.write(c.HTML, func(w io.Writer) error {
 		return notebook.DefaultReport(strings.TrimSuffix(filepath.Base(c.Notebook), ".ipynb")).Write(w, nb)

@@ -39,20 +39,18 @@ func (sessionCmd) Run() error {
 	case err = <-served:
 	case <-term:
 	}
-	time.AfterFunc(closeLimit, endGroup)
+	time.AfterFunc(closeLimit, end)
 	err = errors.Join(err, s.Close())
 	if err != nil && !errors.Is(err, io.EOF) {
 		fmt.Fprintln(os.Stderr, "quire session:", err)
 	}
-	endGroup()
+	end()
 	return nil
 }
 
-// endGroup ends this process and everything that it has started. The kernel made it the leader of its group.
-func endGroup() {
-	if syscall.Getpgrp() == os.Getpid() {
-		syscall.Kill(0, syscall.SIGKILL)
-	}
+// end ends this process and everything that it has started.
+func end() {
+	link.EndChildren()
 	os.Exit(0)
 }
 

@@ -3,6 +3,8 @@
 //
 //	go run ./kernel/host/_gen          write zz_*.go in kernel/host
 //	go run ./kernel/host/_gen -check   fail when they are stale
+//
+// It works from any folder of the module.
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,13 +25,19 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("host/_gen: ")
 	check := flag.Bool("check", false, "compare instead of writing")
-	dir := flag.String("dir", "kernel/host", "package to write")
 	flag.Parse()
+	mod, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		log.Fatalf("go env GOMOD: %v", err)
+	}
+	if err := os.Chdir(filepath.Dir(strings.TrimSpace(string(mod)))); err != nil {
+		log.Fatal(err)
+	}
 	files, err := generate()
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := apply(*dir, files, *check); err != nil {
+	if err := apply(filepath.FromSlash("kernel/host"), files, *check); err != nil {
 		log.Fatal(err)
 	}
 }

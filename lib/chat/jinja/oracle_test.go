@@ -26,6 +26,7 @@ var npm = sync.OnceValues(func() (string, string) {
 	if err != nil {
 		return "", err.Error()
 	}
+	npmDir = dir
 	cmd := exec.Command("npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "@huggingface/jinja@0.5.11", "@huggingface/ollama-utils@0.0.18")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", "npm cannot install @huggingface/jinja: " + string(out)
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// npmDir is removed at the end.
 var npmDir string
 
 func npmFolder(t *testing.T) string {
@@ -49,7 +51,6 @@ func npmFolder(t *testing.T) string {
 	if why != "" {
 		t.Skip("needs npm packages: " + why)
 	}
-	npmDir = dir
 	return dir
 }
 

@@ -9,13 +9,13 @@ import (
 
 // Config bounds a rendering. Zero fields take the defaults.
 type Config struct {
-	MaxSteps int              // evaluation steps; default 5,000,000
+	MaxSteps int              // evaluation steps; default 2,000,000
 	MaxBytes int              // bytes of the output and of any one text inside; default 64 MiB
 	Now      func() time.Time // the clock of strftime_now; default time.Now
 }
 
 const (
-	defaultSteps = 5_000_000
+	defaultSteps = 2_000_000
 	defaultBytes = 64 << 20
 	maxDepth     = 150     // macro calls inside each other, and values inside values
 	maxRange     = 100_000 // items of range(), as in Jinja2's sandbox

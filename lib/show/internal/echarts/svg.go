@@ -18,15 +18,33 @@ const Limit = 20 * time.Second
 const prelude = `var self = globalThis, window = undefined, console = {log() {}, warn() {}, error() {}, info() {}};
 function setTimeout() { return 0 } function clearTimeout() {} function setInterval() { return 0 } function clearInterval() {}`
 
-const drawing = `(function (code, width, height, theme) {
-	var chart = echarts.init(null, theme, {renderer: "svg", ssr: true, width: width, height: height});
-	try {
-		var option = (0, eval)("(" + code + ")");
-		option.animation = false;
-		chart.setOption(option);
-		return chart.getZr().painter.renderToString({useViewBox: true, cssAnimation: false, cssEmphasis: false});
-	} finally { chart.dispose() }
-})`
+// Drawing packs long lines of number pairs into one typed array, which halves the work for each point.
+const drawing = `(function () {
+	function number(v) { return typeof v === "number" || v === null; }
+	function pack(s) {
+		var d = s.data;
+		if (s.type !== "line" || s.dimensions || !Array.isArray(d) || d.length < 50) return;
+		var flat = new Float64Array(2 * d.length);
+		for (var i = 0; i < d.length; i++) {
+			var p = d[i];
+			if (!Array.isArray(p) || p.length !== 2 || !number(p[0]) || !number(p[1])) return;
+			flat[2 * i] = p[0] === null ? NaN : p[0];
+			flat[2 * i + 1] = p[1] === null ? NaN : p[1];
+		}
+		s.dimensions = ["x", "y"];
+		s.data = flat;
+	}
+	return function (code, width, height, theme) {
+		var chart = echarts.init(null, theme, {renderer: "svg", ssr: true, width: width, height: height});
+		try {
+			var option = (0, eval)("(" + code + ")");
+			option.animation = false;
+			[].concat(option.series || []).forEach(pack);
+			chart.setOption(option);
+			return chart.getZr().painter.renderToString({useViewBox: true, cssAnimation: false, cssEmphasis: false});
+		} finally { chart.dispose() }
+	};
+})()`
 
 // engine is the interpreter with the library loaded: about 20 MB, made on first use and kept. One goroutine draws at a time.
 var engine struct {

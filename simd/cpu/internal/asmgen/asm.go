@@ -135,5 +135,6 @@ func Files() map[string]string {
 	add("pack", packFile)
 	add("peak", peakFile)
 	add("elementwise", elementwiseFile)
+	add("blocks", blocksFile)
 	return out
 }

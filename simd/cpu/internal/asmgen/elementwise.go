@@ -51,6 +51,11 @@ func elementwiseFile(f *file) {
 		}
 	}
 	f.tailMasks()
+	f.declareSplats()
+}
+
+// declareSplats prints the vectors of one value that were named.
+func (f *file) declareSplats() {
 	var names []string
 	for name := range f.splats {
 		names = append(names, name)
@@ -342,6 +347,9 @@ func elementwiseKernels() []*elementwise {
 	second := fma(scalar(3), v, mul(mul(scalar(4), grad), grad))
 	step := div(mul(scalar(6), moment), add(sqrt(mul(second, scalar(7))), scalar(8)))
 	e := exp(sub(x, scalar(0)))
+	weight := exp(sub(mul(x, scalar(0)), scalar(1)))
+	prob := exp(sub(mul(x, scalar(0)), scalar(1)))
+	scoreSlope := mul(mul(prob, scalar(0)), sub(y, scalar(2)))
 	geluInner := mul(mul(x, con(2*math.Sqrt(2/math.Pi))), fma(mul(x, x), con(0.044715), con(1)))
 	return []*elementwise{
 		{name: "fromBF16", ins: []string{"bf16"}, outs: out(x)},
@@ -373,5 +381,10 @@ func elementwiseKernels() []*elementwise {
 		{name: "max", doc: "also gives the largest bits of |x|, which tell NaN.", ins: f32(1), unroll: 4,
 			folds: []fold{{"VMAXPS", x}, {"VPMAXUD", and(x, bits(math.MaxInt32))}}},
 		{name: "expSum", ins: f32(1), scalars: 1, outs: out(e), folds: []fold{{"VADDPS", e}}},
+		{name: "weights", doc: "writes exp(x·scale − shift) and gives the sum.", ins: f32(1), scalars: 2, outs: out(weight), folds: []fold{{"VADDPS", weight}}},
+		{name: "weightsBF16", doc: "is weights rounded to BF16; the sum is of the numbers before rounding.", ins: f32(1), scalars: 2,
+			outs: []output{{"bf16", weight}}, folds: []fold{{"VADDPS", weight}}},
+		{name: "slopes", doc: "takes scores and the gradients of the weights; the scalars are scale, shift and delta.", ins: f32(2), scalars: 3,
+			outs: []output{{"f32", prob}, {"f32", scoreSlope}}},
 	}
 }

@@ -238,3 +238,5 @@ func (f *file) splat(v float32) string {
 	f.splats[name] = b
 	return name + "<>(SB)"
 }
+
+func (f *file) splatBits(b uint32) string { return f.splat(math.Float32frombits(b)) }

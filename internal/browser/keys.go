@@ -1,0 +1,29 @@
+package browser
+
+// Modifiers of a key, to be added.
+const (
+	Ctrl  = 2
+	Shift = 8
+)
+
+// keyCodes are the Windows virtual key codes that pages see as keyCode.
+var keyCodes = map[string]int{"Tab": 9, "Enter": 13, "Escape": 27, "Backspace": 8, "a": 65, "i": 73}
+
+// Type types text into the focused element.
+func (p *Page) Type(text string) {
+	p.tb.Helper()
+	p.call("Input.insertText", map[string]any{"text": text}, nil)
+}
+
+// Key presses and releases a key: a name of keyCodes, with modifiers.
+func (p *Page) Key(key string, modifiers int) {
+	p.tb.Helper()
+	code := keyCodes[key]
+	if code == 0 {
+		p.tb.Fatalf("browser: unknown key %q", key)
+	}
+	for _, kind := range []string{"rawKeyDown", "keyUp"} {
+		p.call("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code,
+			"nativeVirtualKeyCode": code, "modifiers": modifiers}, nil)
+	}
+}
