@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,7 +35,8 @@ func (c *Cell) runMagic(p cell.Part) (failed *link.Error) {
 	case p.Name == "?":
 		err = c.page(p.Args)
 	case m == nil:
-		err = errors.New("no such magic: %help lists them")
+		text := "no magic " + mark(p) + p.Name + ": %help lists them"
+		return &link.Error{Name: "MagicError", Value: text, Traceback: []string{fmt.Sprintf("%s:%d: %s", c.position(), p.Line, text)}}
 	case p.Args == "%help" || p.Args == "--help":
 		fmt.Fprintln(c.Stdout(), m.Help)
 	case p.Kind == cell.Whole && m.Body != nil:

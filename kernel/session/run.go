@@ -67,13 +67,13 @@ func (s *Session) Execute(ctx context.Context, req link.Execute, out link.Events
 	s.running.add(c)
 	defer s.running.remove(c)
 	err := c.supervise()
-	unwatch()
 	s.outputs.drain()
-	if c.ctx.Err() != nil {
-		c.calmDown()
-	}
 	if err == nil && len(req.Expressions) > 0 {
 		c.expressions()
+	}
+	unwatch()
+	if c.ctx.Err() != nil {
+		c.calmDown()
 	}
 	s.remember(c, start, err)
 	c.mu.Lock()
