@@ -46,28 +46,8 @@ func (p *program) interpret(b *builder, main *ssa.Package, ctx *ixgo.Context) *l
 	i := newInterp(ctx, e.rctx, e.record, main)
 	m := mirror(i)
 	e.record.Load(main)
-	for _, mem := range main.Members {
-		g, ok := mem.(*ssa.Global)
-		if !ok {
-			continue
-		}
-		v := g.Object().(*types.Var)
-		rt, _ := e.record.ToType(v.Type())
-		ptr, ok := p.bound[v]
-		if !ok {
-			ptr = reflect.New(rt)
-			p.bound[v] = ptr
-		} else if ptr.Type().Elem() != rt {
-			return p.cell.compileError([]fault{{msg: fmt.Sprintf("%s holds a %v, not a %v: declare it again", v.Name(), ptr.Type().Elem(), rt)}})
-		}
-		m.globals[g.String()] = ptr.Interface()
-	}
-	for g, ptr := range b.ptrs {
-		if old, ok := m.globals[g.String()]; ok && old != ptr.Interface() {
-			return p.cell.compileError([]fault{{msg: g.Name() + " was declared again since a generic function or type that uses it: " +
-				"run the cell with that function or type again"}})
-		}
-		m.globals[g.String()] = ptr.Interface()
+	if err := p.bindGlobals(b, main, m); err != nil {
+		return err
 	}
 	v := &visitor{intp: i, prog: b.prog, pkgs: map[*ssa.Package]bool{main: true}, seen: map[*ssa.Function]bool{}, base: 100}
 	for _, h := range b.homes {
@@ -85,6 +65,34 @@ func (p *program) interpret(b *builder, main *ssa.Package, ctx *ixgo.Context) *l
 	}
 	e.release(i, ctx, own)
 	p.interp = i
+	return nil
+}
+
+// bindGlobals gives every package variable its memory: that of the session for names of earlier cells, new memory for others.
+func (p *program) bindGlobals(b *builder, main *ssa.Package, m *interp) *link.Error {
+	for _, mem := range main.Members {
+		g, ok := mem.(*ssa.Global)
+		if !ok {
+			continue
+		}
+		v := g.Object().(*types.Var)
+		rt, _ := p.s.engine.record.ToType(v.Type())
+		ptr, ok := p.bound[v]
+		if !ok {
+			ptr = reflect.New(rt)
+			p.bound[v] = ptr
+		} else if ptr.Type().Elem() != rt {
+			return p.cell.compileError([]fault{{msg: fmt.Sprintf("%s holds a %v, not a %v: declare it again", v.Name(), ptr.Type().Elem(), rt)}})
+		}
+		m.globals[g.String()] = ptr.Interface()
+	}
+	for g, ptr := range b.ptrs {
+		if old, ok := m.globals[g.String()]; ok && old != ptr.Interface() {
+			return p.cell.compileError([]fault{{msg: g.Name() + " was declared again since a generic function or type that uses it: " +
+				"run the cell with that function or type again"}})
+		}
+		m.globals[g.String()] = ptr.Interface()
+	}
 	return nil
 }
 

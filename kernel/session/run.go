@@ -14,8 +14,6 @@ import (
 	"quire/kernel/link"
 )
 
-func contextCause(ctx context.Context) error { return context.Cause(ctx) }
-
 // stopping counts the cells of the process that are being stopped: interpreted code looks for its own only while it is not zero.
 var stopping atomic.Int32
 
