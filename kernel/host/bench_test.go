@@ -52,3 +52,14 @@ func BenchmarkCell(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkNewSession is a second session of a process: registration is paid once, by the first.
+func BenchmarkNewSession(b *testing.B) {
+	for b.Loop() {
+		s, err := host.NewSession()
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Close()
+	}
+}

@@ -45,7 +45,7 @@ func (t *Tools) get(c *session.Cell, args string) error {
 		patterns = append(patterns, path+"/...")
 	}
 	var out bytes.Buffer
-	list := append(append([]string{"list", "-deps", "-e", "-json=ImportPath,Name,Dir,Standard,Module,CgoFiles,SFiles,Error"}, moduleFlags(flags)...), patterns...)
+	list := append(append([]string{"list", "-mod=mod", "-deps", "-e", "-json=ImportPath,Name,Dir,Standard,Module,Error"}, moduleFlags(flags)...), patterns...)
 	if stderr, err := run(ctx, t.space.tool.command(ctx, dir, list...), &out); err != nil {
 		return failed("go list", stderr, err)
 	}
@@ -56,7 +56,7 @@ func (t *Tools) get(c *session.Cell, args string) error {
 func moduleFlags(flags []string) []string {
 	var list []string
 	for _, f := range flags {
-		if strings.HasPrefix(f, "-mod") || strings.HasPrefix(f, "-tags") {
+		if strings.HasPrefix(f, "-modfile") || strings.HasPrefix(f, "-tags") {
 			list = append(list, f)
 		}
 	}
@@ -70,8 +70,7 @@ type listedPackage struct {
 		Path, Version string
 		Main          bool
 	}
-	CgoFiles, SFiles []string
-	Error            *struct{ Err string }
+	Error *struct{ Err string }
 }
 
 // addSources tells the session where the packages' sources are, and the person which there are.

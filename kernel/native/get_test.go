@@ -14,7 +14,7 @@ func TestGet(t *testing.T) {
 	k := hosttest.New(t)
 	k.Fail(`import "github.com/dustin/go-humanize"
 humanize.Bytes(1)`, "not built into this kernel")
-	if out := k.Run("%get github.com/dustin/go-humanize@v1.0.1").Stdout; !strings.Contains(out, "github.com/dustin/go-humanize v1.0.1: ") {
+	if out := k.Run("%get github.com/dustin/go-humanize@v1.1.0").Stdout; !strings.Contains(out, "github.com/dustin/go-humanize v1.1.0: ") {
 		t.Errorf("%%get printed %q", out)
 	}
 	k.Run(`import "github.com/dustin/go-humanize"`)

@@ -351,9 +351,8 @@ func (p *program) text(extra []string) string {
 // finish adds the automatic imports and blanks those that nothing uses.
 func finish(sc scope, f *ast.File, text string, imports map[string]string) string {
 	u := &unit{scope: sc, found: imports}
-	for _, spec := range f.Imports {
-		delete(imports, importName(spec))
-	}
+	own := importsOf(f)
+	maps.DeleteFunc(imports, func(name, at string) bool { return own[name] || own[at] })
 	return u.head() + strings.TrimPrefix(u.edited(f, text, nil), "package main\n")
 }
 

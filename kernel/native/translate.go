@@ -223,13 +223,10 @@ func (u *unit) resolve(fset *token.FileSet, f *ast.File) (edits []edit, more []s
 			more = append(more, code)
 		}
 	}
-	imported := map[string]bool{}
-	for _, spec := range f.Imports {
-		imported[importName(spec)] = true
-	}
+	imported := importsOf(f)
 	for _, id := range f.Unresolved {
 		n, ok := u.names[id.Name]
-		if imported[id.Name] {
+		if imported[id.Name] || imported[n.Text] {
 			continue
 		}
 		switch {
@@ -325,6 +322,18 @@ func (u *unit) unused(f *ast.File, spec *ast.ImportSpec) bool {
 		return false
 	}
 	return !slices.ContainsFunc(f.Unresolved, func(id *ast.Ident) bool { return id.Name == name })
+}
+
+// importsOf holds the names that a file's imports give it, and the paths of those without a name of their own.
+func importsOf(f *ast.File) map[string]bool {
+	set := map[string]bool{}
+	for _, spec := range f.Imports {
+		set[importName(spec)] = true
+		if spec.Name == nil {
+			set[strings.Trim(spec.Path.Value, "\"`")] = true
+		}
+	}
+	return set
 }
 
 // importName is the name that an import gives to a file.

@@ -46,13 +46,37 @@ func (p *program) interpret(b *builder, main *ssa.Package, ctx *ixgo.Context) *l
 	i := newInterp(ctx, e.rctx, e.record, main)
 	m := mirror(i)
 	e.record.Load(main)
+	if err := p.bindGlobals(b, main, m); err != nil {
+		return err
+	}
+	v := &visitor{intp: i, prog: b.prog, pkgs: map[*ssa.Package]bool{main: true}, seen: map[*ssa.Function]bool{}, base: 100}
+	for _, h := range b.homes {
+		v.pkgs[h] = true
+	}
+	b.visit(v, main, m.msets)
+	own := ownMethods(m)
+	e.declare(main)
+	deferring := false
+	for _, f := range m.funcs {
+		deferring = instrument(i, f, own, p.s.cfg.Stack) || deferring
+	}
+	if deferring {
+		defers(i)
+	}
+	e.release(i, ctx, own)
+	p.interp = i
+	return nil
+}
+
+// bindGlobals gives every package variable its memory: that of the session for names of earlier cells, new memory for others.
+func (p *program) bindGlobals(b *builder, main *ssa.Package, m *interp) *link.Error {
 	for _, mem := range main.Members {
 		g, ok := mem.(*ssa.Global)
 		if !ok {
 			continue
 		}
 		v := g.Object().(*types.Var)
-		rt, _ := e.record.ToType(v.Type())
+		rt, _ := p.s.engine.record.ToType(v.Type())
 		ptr, ok := p.bound[v]
 		if !ok {
 			ptr = reflect.New(rt)
@@ -69,18 +93,6 @@ func (p *program) interpret(b *builder, main *ssa.Package, ctx *ixgo.Context) *l
 		}
 		m.globals[g.String()] = ptr.Interface()
 	}
-	v := &visitor{intp: i, prog: b.prog, pkgs: map[*ssa.Package]bool{main: true}, seen: map[*ssa.Function]bool{}, base: 100}
-	for _, h := range b.homes {
-		v.pkgs[h] = true
-	}
-	b.visit(v, main, m.msets)
-	own := ownMethods(m)
-	e.declare(main)
-	for _, f := range m.funcs {
-		instrument(i, f, own, p.s.cfg.Stack)
-	}
-	e.release(i, ctx, own)
-	p.interp = i
 	return nil
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"image"
@@ -216,27 +217,19 @@ func (f *formatter) table(v reflect.Value, depth int) {
 func compareKeys(a, b reflect.Value) int {
 	switch {
 	case a.CanInt() && b.CanInt():
-		return compare(a.Int(), b.Int())
+		return cmp.Compare(a.Int(), b.Int())
 	case a.CanUint() && b.CanUint():
-		return compare(a.Uint(), b.Uint())
+		return cmp.Compare(a.Uint(), b.Uint())
 	case a.CanFloat() && b.CanFloat():
-		return compare(a.Float(), b.Float())
+		return cmp.Compare(a.Float(), b.Float())
 	}
 	return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
 }
 
-func compare[T int64 | uint64 | float64](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
 func (f *formatter) fields(v reflect.Value, depth int) {
-	f.WriteString(strings.TrimPrefix(v.Type().String(), cellPath+"."))
+	if v.Type().Name() != "" || depth == 0 {
+		f.WriteString(strings.TrimPrefix(v.Type().String(), cellPath+"."))
+	}
 	f.WriteByte('{')
 	for i := range v.NumField() {
 		if i > 0 {

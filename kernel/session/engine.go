@@ -40,6 +40,7 @@ func newEngine() (*engine, error) {
 	}
 	installStubs()
 	installOverrides()
+	registerCell()
 	base := ixgo.NewContext(ixgo.SupportMultipleInterp | ixgo.DisableCustomBuiltin)
 	setOutput(base, printWriter{})
 	e := &engine{
@@ -68,13 +69,16 @@ func (e *engine) Import(path string) (*types.Package, error) {
 	return e.base.Importer.Import(path)
 }
 
-// registeredName is the package name of a registered import path.
+// registeredName is the package name of an import path that is registered or was added.
 func registeredName(path string) (string, bool) {
-	p, ok := ixgo.LookupPackage(path)
+	if p, ok := ixgo.LookupPackage(path); ok {
+		return p.Name, true
+	}
+	name, ok := sourceNames.Load(path)
 	if !ok {
 		return "", false
 	}
-	return p.Name, true
+	return name.(string), true
 }
 
 // typeOf makes the type that cells see of a reflect type.

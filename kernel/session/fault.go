@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"go/token"
@@ -115,7 +116,7 @@ func (c *Cell) runError(err error) *link.Error {
 
 // stopError is the error of a cell that was told to stop: its context has the reason.
 func (c *Cell) stopError(stack []byte) *link.Error {
-	cause := contextCause(c.ctx)
+	cause := context.Cause(c.ctx)
 	switch cause := cause.(type) {
 	case exitStatus:
 		return c.failure("Exit", cause.Error(), stack)

@@ -66,12 +66,11 @@ func TestComplete(t *testing.T) {
 	if r := m["Repeat"]; r.Type != "function" || r.Sig != "func(s string, count int) string" || !strings.HasPrefix(r.Doc, "Repeat returns a new string") {
 		t.Errorf("Repeat is %+v", r)
 	}
-	if p := m2(n.complete("pt|"))["pt"]; p.Type != "variable" || p.Sig != "Point" {
+	_, m = n.complete("pt|")
+	if p := m["pt"]; p.Type != "variable" || p.Sig != "Point" {
 		t.Errorf("pt is %+v", p)
 	}
 }
-
-func m2(_ link.Completion, m map[string]link.Match) map[string]link.Match { return m }
 
 func TestInspect(t *testing.T) {
 	n := newNotebook(t)

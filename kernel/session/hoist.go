@@ -86,7 +86,7 @@ func (c *checker) sessionUses() map[string]bool {
 func (p *program) hoistVar(first, second *checker, v topVar, obj *types.Var, oldUsed bool) {
 	old := p.s.names[v.name]
 	name := v.name
-	var mem = old != nil && old.kind == "var" && types.Identical(old.typ, obj.Type()) && !zeroed(p.run.Body.List[v.stmt], v.id)
+	mem := old != nil && old.kind == "var" && types.Identical(old.typ, obj.Type()) && !zeroed(p.run.Body.List[v.stmt], v.id)
 	if oldUsed && !mem {
 		name += "ǃ"
 		renameAll(first.info, obj, name)
@@ -189,16 +189,7 @@ func zeroed(s ast.Stmt, id *ast.Ident) bool {
 		return false
 	}
 	for _, spec := range d.Decl.(*ast.GenDecl).Specs {
-		if vs := spec.(*ast.ValueSpec); len(vs.Values) == 0 && containsIdent(vs.Names, id) {
-			return true
-		}
-	}
-	return false
-}
-
-func containsIdent(list []*ast.Ident, id *ast.Ident) bool {
-	for _, x := range list {
-		if x == id {
+		if vs := spec.(*ast.ValueSpec); len(vs.Values) == 0 && slices.Contains(vs.Names, id) {
 			return true
 		}
 	}

@@ -46,12 +46,3 @@ func Current() *Cell {
 	}
 	return nil
 }
-
-// Context returns the context of the cell that started the calling goroutine: cancelled when the cell is interrupted. Cells call it
-// as cell.Context.
-func Context() context.Context {
-	if c := Current(); c != nil {
-		return c.ctx
-	}
-	return context.Background()
-}

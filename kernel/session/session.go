@@ -9,8 +9,8 @@
 // put into its scope: variables and functions as variables bound to the same memory, types as they are. What the part declares becomes
 // session names only after its top-level code has compiled, so a cell that does not compile declares nothing.
 //
-// Interpreted code asks at every loop turn and function entry whether it shall stop (rewrite.go); the same question counts the depth of
-// calls. Every goroutine of a cell carries the cell in its profiler labels, which children inherit: that is how output, input and
+// Interpreted code asks at every loop turn and function entry whether it shall stop (instrument.go); the same question bounds the
+// stack. Every goroutine of a cell carries the cell in its profiler labels, which children inherit: that is how output, input and
 // cell.Context find their cell.
 //
 // Invariant: ixgo.go holds every use of ixgo's private parts, and checks their names and types when the process starts.
@@ -24,6 +24,7 @@ package session
 import (
 	"fmt"
 	"go/types"
+	"maps"
 	"reflect"
 	"sync"
 	"time"
@@ -35,7 +36,8 @@ import (
 // Config says what a session offers to cells. Native packages are those that were registered with ixgo.RegisterPackage by the time
 // of New; Config adds what ixgo does not know of them.
 type Config struct {
-	// Auto lists automatic imports, name → import path: a cell that mentions an undeclared name of this list imports the package.
+	// Auto lists automatic imports, name → import path: a cell that mentions an undeclared name of this list imports the package. The
+	// session adds unsafe and its own package, cell.
 	Auto map[string]string
 	// Source finds the directory of a package's source for documentation, "" for none. Nil knows GOROOT alone.
 	Source func(path string) string
@@ -50,7 +52,7 @@ type Config struct {
 	Comm func(c link.Comm, out link.Events)
 	// Grace is how long an interrupted cell may go on in native code before it is abandoned; 0 means 500 ms.
 	Grace time.Duration
-	// Stack bounds the stack of one goroutine of interpreted code in bytes; 0 means 64 MiB, some 50,000 nested calls.
+	// Stack bounds the stack of one goroutine of interpreted code in bytes; 0 means 32 MiB, some 250,000 nested calls.
 	Stack int
 }
 
@@ -97,7 +99,8 @@ type Session struct {
 	magics map[string]*Magic
 	ran    []Ran
 
-	running runningCells
+	running  runningCells
+	displays sync.Map // ids that were shown
 }
 
 var _ link.Handler = (*Session)(nil)
@@ -108,8 +111,13 @@ func New(cfg Config) (*Session, error) {
 		cfg.Grace = 500 * time.Millisecond
 	}
 	if cfg.Stack == 0 {
-		cfg.Stack = 64 << 20
+		cfg.Stack = 32 << 20
 	}
+	cfg.Auto = maps.Clone(cfg.Auto)
+	if cfg.Auto == nil {
+		cfg.Auto = map[string]string{}
+	}
+	cfg.Auto["cell"], cfg.Auto["unsafe"] = "quire/cell", "unsafe"
 	s := &Session{cfg: cfg, names: map[string]*name{}, magics: map[string]*Magic{}, docs: complete.NewDocs(cfg.Source)}
 	for i := range cfg.Magics {
 		m := &cfg.Magics[i]

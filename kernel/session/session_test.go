@@ -132,13 +132,6 @@ func (n *notebook) run(code string) string {
 	return out
 }
 
-func TestFirst(t *testing.T) {
-	n := newNotebook(t)
-	for _, c := range []string{"x := 40 + 2", "x + 1", "fmt.Println(\"hi\", x)", "func f(a int) int { return a + x }", "f(1)", "x = 5", "f(1)", "y", "type T struct{ A int }\nfunc (t T) String() string { return fmt.Sprint(\"T\", t.A) }", "T{3}", "v := T{4}", "fmt.Println(v)", "v.A = 9; v"} {
-		t.Log(c, "→", n.run(c))
-	}
-}
-
 // log is interpreted from source where ixgo registers it; kernels have it compiled.
 func init() {
 	ixgo.RegisterPackage(&ixgo.Package{Name: "log", Path: "log", Deps: map[string]string{"io": "io"},
