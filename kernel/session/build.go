@@ -76,8 +76,12 @@ func (p *program) interpret(b *builder, main *ssa.Package, ctx *ixgo.Context) *l
 	b.visit(v, main, m.msets)
 	own := ownMethods(m)
 	e.declare(main)
+	deferring := false
 	for _, f := range m.funcs {
-		instrument(i, f, own, p.s.cfg.Stack)
+		deferring = instrument(i, f, own, p.s.cfg.Stack) || deferring
+	}
+	if deferring {
+		defers(i)
 	}
 	e.release(i, ctx, own)
 	p.interp = i

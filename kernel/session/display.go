@@ -236,7 +236,9 @@ func compare[T int64 | uint64 | float64](a, b T) int {
 }
 
 func (f *formatter) fields(v reflect.Value, depth int) {
-	f.WriteString(strings.TrimPrefix(v.Type().String(), cellPath+"."))
+	if v.Type().Name() != "" || depth == 0 {
+		f.WriteString(strings.TrimPrefix(v.Type().String(), cellPath+"."))
+	}
 	f.WriteByte('{')
 	for i := range v.NumField() {
 		if i > 0 {

@@ -14,10 +14,10 @@ import (
 
 // instrument changes the compiled instructions of f: at its entry and at the end of every loop's turn it asks whether the cell shall
 // stop, and calls through interfaces find methods of any interpreter. (ixgo's own such calls keep the method found in a variable that
-// goroutines share.)
-func instrument(i *ixgo.Interp, f *function, own methodSets, stack int) {
+// goroutines share.) It reports whether f has defer statements.
+func instrument(i *ixgo.Interp, f *function, own methodSets, stack int) (deferring bool) {
 	if len(f.Instrs) == 0 {
-		return
+		return false
 	}
 	for n, instr := range f.ssaInstrs {
 		switch instr := instr.(type) {
@@ -30,6 +30,7 @@ func instrument(i *ixgo.Interp, f *function, own methodSets, stack int) {
 				f.Instrs[n] = quick
 			}
 		case *ssa.Defer:
+			deferring = true
 			if instr.Call.IsInvoke() {
 				f.Instrs[n] = knowing(i, f, instr.Call.Value, f.Instrs[n])
 			}
@@ -42,6 +43,7 @@ func instrument(i *ixgo.Interp, f *function, own methodSets, stack int) {
 		}
 	}
 	f.Instrs[0] = entry(f.Instrs[0], uintptr(stack))
+	return deferring
 }
 
 // loops reports whether b may jump backwards.

@@ -8,14 +8,17 @@ import (
 	"io"
 	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
+	"weak"
 
 	"github.com/goplus/ixgo"
 	"github.com/goplus/reflectx"
 	"github.com/goplus/reflectx/abi"
 	_ "github.com/goplus/reflectx/icall/icall20480" // method stubs, reached through linknames below
+	"github.com/timandy/routine"
 	"golang.org/x/tools/go/ssa"
 )
 
@@ -136,6 +139,8 @@ func checkLayout() error {
 		{reflect.TypeFor[ixgo.TypesRecord](), "finder", reflect.Interface},
 		{reflect.TypeFor[ixgo.PanicError](), "stack", reflect.Slice},
 		{reflect.TypeFor[ssa.Function](), "info", reflect.Pointer},
+		{reflect.TypeFor[ixgo.Interp](), "deferCount", reflect.Int32},
+		{reflect.TypeFor[ixgo.Interp](), "deferMap", reflect.Struct},
 	} {
 		got, ok := f.in.FieldByName(f.name)
 		if !ok || got.Type.Kind() != f.kind {
@@ -284,6 +289,7 @@ type exportedFunction struct {
 
 func (e *exportedFunction) call(args []reflect.Value) (results []reflect.Value) {
 	root := newFrame(e.f.Interp)
+	(*frame)(unsafe.Pointer(root)).panics = panicBeingDeferred()
 	guarded(root, func() { results = callByReflect(e.f.Interp, root, e.f, e.typ, args, nil) })
 	return results
 }
@@ -454,4 +460,51 @@ var ssaInfoOffset = func() uintptr {
 
 func ssaInfo(fn *ssa.Function) **types.Info {
 	return (**types.Info)(unsafe.Add(unsafe.Pointer(fn), ssaInfoOffset))
+}
+
+// deferrers are the interpreters with defer statements. ixgo's recover looks for the panic in the frame that calls a deferred function,
+// which a function of another interpreter does not see: panicBeingDeferred finds it.
+var deferrers struct {
+	mu   sync.Mutex
+	list atomic.Pointer[[]weak.Pointer[ixgo.Interp]]
+}
+
+func defers(i *ixgo.Interp) {
+	deferrers.mu.Lock()
+	defer deferrers.mu.Unlock()
+	var list []weak.Pointer[ixgo.Interp]
+	if old := deferrers.list.Load(); old != nil {
+		list = slices.DeleteFunc(slices.Clone(*old), func(w weak.Pointer[ixgo.Interp]) bool { return w.Value() == nil })
+	}
+	list = append(list, weak.Make(i))
+	deferrers.list.Store(&list)
+}
+
+var deferCountOffset, deferMapOffset = interpOffset("deferCount"), interpOffset("deferMap")
+
+func interpOffset(name string) uintptr {
+	f, _ := reflect.TypeFor[ixgo.Interp]().FieldByName(name)
+	return f.Offset
+}
+
+// panicBeingDeferred is the panic of the frame that runs its deferred functions on this goroutine, nil when none does.
+func panicBeingDeferred() unsafe.Pointer {
+	list := deferrers.list.Load()
+	if list == nil {
+		return nil
+	}
+	id := uint64(0)
+	for _, w := range slices.Backward(*list) {
+		i := w.Value()
+		if i == nil || atomic.LoadInt32((*int32)(unsafe.Add(unsafe.Pointer(i), deferCountOffset))) == 0 {
+			continue
+		}
+		if id == 0 {
+			id = routine.Goid()
+		}
+		if fr, ok := (*sync.Map)(unsafe.Add(unsafe.Pointer(i), deferMapOffset)).Load(id); ok {
+			return (*frame)(reflect.ValueOf(fr).UnsafePointer()).panics
+		}
+	}
+	return nil
 }

@@ -35,7 +35,8 @@ func (c *Cell) runMagic(p cell.Part) (failed *link.Error) {
 	case p.Name == "?":
 		err = c.page(p.Args)
 	case m == nil:
-		err = fmt.Errorf("no magic %s: %%help lists them", mark(p)+p.Name)
+		text := "no magic " + mark(p) + p.Name + ": %help lists them"
+		return &link.Error{Name: "MagicError", Value: text, Traceback: []string{fmt.Sprintf("%s:%d: %s", c.position(), p.Line, text)}}
 	case p.Args == "%help" || p.Args == "--help":
 		fmt.Fprintln(c.Stdout(), m.Help)
 	case p.Kind == cell.Whole && m.Body != nil:

@@ -64,16 +64,16 @@ func (s *Session) Execute(ctx context.Context, req link.Execute, out link.Events
 	c := s.newCell(ctx, req, out)
 	start := time.Now()
 	unwatch := context.AfterFunc(ctx, func() { c.interrupt(errInterrupted) })
-	defer unwatch()
 	s.running.add(c)
 	defer s.running.remove(c)
 	err := c.supervise()
 	s.outputs.drain()
-	if c.ctx.Err() != nil {
-		c.calmDown()
-	}
 	if err == nil && len(req.Expressions) > 0 {
 		c.expressions()
+	}
+	unwatch()
+	if c.ctx.Err() != nil {
+		c.calmDown()
 	}
 	s.remember(c, start, err)
 	c.mu.Lock()

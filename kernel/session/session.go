@@ -9,8 +9,8 @@
 // put into its scope: variables and functions as variables bound to the same memory, types as they are. What the part declares becomes
 // session names only after its top-level code has compiled, so a cell that does not compile declares nothing.
 //
-// Interpreted code asks at every loop turn and function entry whether it shall stop (rewrite.go); the same question counts the depth of
-// calls. Every goroutine of a cell carries the cell in its profiler labels, which children inherit: that is how output, input and
+// Interpreted code asks at every loop turn and function entry whether it shall stop (instrument.go); the same question bounds the
+// stack. Every goroutine of a cell carries the cell in its profiler labels, which children inherit: that is how output, input and
 // cell.Context find their cell.
 //
 // Invariant: ixgo.go holds every use of ixgo's private parts, and checks their names and types when the process starts.
@@ -37,7 +37,7 @@ import (
 // of New; Config adds what ixgo does not know of them.
 type Config struct {
 	// Auto lists automatic imports, name → import path: a cell that mentions an undeclared name of this list imports the package. The
-	// session adds its own package, cell.
+	// session adds unsafe and its own package, cell.
 	Auto map[string]string
 	// Source finds the directory of a package's source for documentation, "" for none. Nil knows GOROOT alone.
 	Source func(path string) string
@@ -117,7 +117,7 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Auto == nil {
 		cfg.Auto = map[string]string{}
 	}
-	cfg.Auto["cell"] = "quire/cell"
+	cfg.Auto["cell"], cfg.Auto["unsafe"] = "quire/cell", "unsafe"
 	s := &Session{cfg: cfg, names: map[string]*name{}, magics: map[string]*Magic{}, docs: complete.NewDocs(cfg.Source)}
 	for i := range cfg.Magics {
 		m := &cfg.Magics[i]
