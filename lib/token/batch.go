@@ -19,8 +19,11 @@ type StringColumn interface {
 	Value(i int) string
 }
 
-// batchRows is how many texts a worker takes at a time, at most; it takes fewer when texts are long.
-const batchRows = 256
+// A worker takes texts of about chunkBytes at a time, but no more than chunkRows.
+const (
+	chunkRows  = 256
+	chunkBytes = 1 << 16
+)
 
 // EncodeColumn encodes every text of an Arrow string column, on all cores, into a column of lists of ids: uint16 where
 // the vocabulary fits, else uint32. A null text becomes a null list. The result belongs to the caller, who releases it.
@@ -36,15 +39,24 @@ type chunk struct {
 }
 
 func (t *Tokenizer) encodeColumn(ctx context.Context, texts StringColumn, opt Options, workers int) (*array.List, error) {
-	chunks := make([]chunk, 0, texts.Len()/batchRows+1)
-	for from := 0; from < texts.Len(); from += batchRows {
-		chunks = append(chunks, chunk{from: from, to: min(from+batchRows, texts.Len())})
-	}
+	chunks := cutRows(texts)
 	err := parallel(ctx, workers, len(chunks), func(i int) error { return t.encodeChunk(texts, &chunks[i], opt) })
 	if err != nil {
 		return nil, err
 	}
 	return t.listColumn(texts, chunks, workers)
+}
+
+func cutRows(texts StringColumn) (chunks []chunk) {
+	from, size := 0, 0
+	for i := range texts.Len() {
+		size += len(texts.Value(i))
+		if size >= chunkBytes || i+1-from == chunkRows || i+1 == texts.Len() {
+			chunks = append(chunks, chunk{from: from, to: i + 1})
+			from, size = i+1, 0
+		}
+	}
+	return chunks
 }
 
 // parallel calls f(0) to f(n-1) from several goroutines and returns the first error.
@@ -79,7 +91,7 @@ func (t *Tokenizer) encodeChunk(texts StringColumn, c *chunk, opt Options) error
 	for i := c.from; i < c.to; i++ {
 		size += len(texts.Value(i))
 	}
-	c.ids = make([]uint32, 0, size/3+batchRows)
+	c.ids = make([]uint32, 0, size/3+chunkRows)
 	c.lens = make([]int32, 0, c.to-c.from)
 	for i := c.from; i < c.to; i++ {
 		before := len(c.ids)

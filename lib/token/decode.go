@@ -26,6 +26,7 @@ const (
 	special  surfaceFlags = 1 << iota // left out unless asked for
 	oneByte                           // a byte token: runs of them are checked to be UTF-8
 	spaceful                          // begins with a space that strip may take
+	verbatim                          // strip never takes anything of it
 )
 
 // strip says which spaces at the start of the text were not in the input.
@@ -42,7 +43,7 @@ const surfaceSlack = 16
 // add appends the surface of the next id. Surfaces over 65,535 bytes are cut: no piece of a bounded model has one.
 func (d *decoding) add(s string, f surfaceFlags) {
 	s = s[:min(len(s), 1<<16-1)]
-	if strings.HasPrefix(s, " ") {
+	if f&verbatim == 0 && strings.HasPrefix(s, " ") {
 		f |= spaceful
 	}
 	d.at = append(d.at, surface{uint32(len(d.blob)), uint16(len(s)), f})
@@ -61,7 +62,7 @@ func (m *spModel) decoding(t *Tokenizer) decoding {
 		case control:
 			d.add(piece, special)
 		case unknown:
-			d.add(m.unkSurface, 0)
+			d.add(m.unkSurface, verbatim)
 		case byteKind:
 			b, _ := byteOf(piece)
 			d.add(string([]byte{b}), oneByte)

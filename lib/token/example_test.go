@@ -18,12 +18,13 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
+	var pieces []string
 	for _, id := range ids {
-		fmt.Printf("%q ", t.Piece(id))
+		pieces = append(pieces, t.Piece(id))
 	}
-	fmt.Println()
+	fmt.Printf("%q\n", pieces)
 	fmt.Println(t.Decode(ids), t.IsSpecial(ids[len(ids)-1]))
 	// Output:
-	// "ne" "we" "st" "<|end|>"
+	// ["ne" "we" "st" "<|end|>"]
 	// newest true
 }

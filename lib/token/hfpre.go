@@ -103,6 +103,8 @@ func (p *prePart) steps() ([]pretokenizer, error) {
 			how = isolated
 		}
 		return []pretokenizer{runes(unicode.IsNumber, how)}, nil
+	case "UnicodeScripts":
+		return []pretokenizer{scriptCutter()}, nil
 	case "CharDelimiterSplit":
 		return []pretokenizer{literal(p.Delimiter, removed, false)}, nil
 	case "Metaspace":

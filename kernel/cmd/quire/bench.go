@@ -3,5 +3,6 @@ package main
 // benchCmd groups the benchmarks that come with the program: each measures its peer in the same run.
 type benchCmd struct {
 	Kernel benchKernelCmd `cmd:"" help:"The kernel beside ipykernel, in turns."`
+	Token  benchTokenCmd  `cmd:"" help:"Tokenizers beside sentencepiece and tiktoken."`
 	Tensor benchTensorCmd `cmd:"" help:"Tensor kernels beside the limits of this machine and, with --vs, beside OpenBLAS or PyTorch."`
 }
