@@ -4,7 +4,6 @@ package host
 
 import (
 	p_quire_simd "quire/simd"
-	p_quire_simd_backendtest_peer "quire/simd/backendtest/peer"
 	p_quire_simd_cpu "quire/simd/cpu"
 	p_quire_simd_dtype "quire/simd/dtype"
 	p_quire_simd_ref "quire/simd/ref"
@@ -15,12 +14,6 @@ var zzsimd = []table{
 	{path: "quire/simd", name: "simd", deps: "quire/simd/dtype quire/simd/tensor", symbols: []symbol{
 		{"Default", p_quire_simd.Default},
 		{"Describe", p_quire_simd.Describe},
-	}},
-	{path: "quire/simd/backendtest/peer", name: "peer", deps: "bufio context io io/fs os os/exec quire/simd/dtype runtime strings sync sync/atomic time", symbols: []symbol{
-		{"LoadOpenBLAS", p_quire_simd_backendtest_peer.LoadOpenBLAS},
-		{"OpenBLAS", (*p_quire_simd_backendtest_peer.OpenBLAS)(nil)},
-		{"StartTorch", p_quire_simd_backendtest_peer.StartTorch},
-		{"Torch", (*p_quire_simd_backendtest_peer.Torch)(nil)},
 	}},
 	{path: "quire/simd/cpu", name: "cpu", deps: "quire/simd/dtype quire/simd/tensor sync sync/atomic", symbols: []symbol{
 		{"AVX2", p_quire_simd_cpu.AVX2},

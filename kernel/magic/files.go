@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"quire/kernel/cell"
 	"quire/kernel/link"
 	"quire/kernel/session"
 )
@@ -75,7 +76,7 @@ func fetch(ctx context.Context, from string) ([]byte, error) {
 // target reads [-a] FILE REST.
 func target(args, form string) (path, rest string, flags int, err error) {
 	flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	list, err := words(args)
+	list, err := cell.Words(args)
 	if err != nil {
 		return "", "", 0, err
 	}

@@ -11,7 +11,6 @@ package magic
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"quire/kernel/session"
 )
@@ -23,26 +22,3 @@ func All(lost *Lost) []session.Magic {
 
 // usage is the error of a magic that was written wrongly.
 func usage(form string) error { return fmt.Errorf("usage: %s", form) }
-
-// words splits arguments at spaces; single and double quotes keep spaces.
-func words(args string) ([]string, error) {
-	var list []string
-	for rest := strings.TrimSpace(args); rest != ""; rest = strings.TrimLeft(rest, " \t") {
-		var word strings.Builder
-		for rest != "" && rest[0] != ' ' && rest[0] != '\t' {
-			if q := rest[0]; q == '"' || q == '\'' {
-				end := strings.IndexByte(rest[1:], q)
-				if end < 0 {
-					return nil, fmt.Errorf("the quote %c is never closed", q)
-				}
-				word.WriteString(rest[1 : 1+end])
-				rest = rest[2+end:]
-				continue
-			}
-			word.WriteByte(rest[0])
-			rest = rest[1:]
-		}
-		list = append(list, word.String())
-	}
-	return list, nil
-}

@@ -10,9 +10,8 @@ import (
 	"os/exec"
 	"reflect"
 	"strings"
-	"syscall"
-	"time"
 
+	"quire/kernel/cell"
 	"quire/kernel/session"
 )
 
@@ -62,26 +61,17 @@ func keepShell(c *session.Cell, args string) error {
 }
 
 func bash(c *session.Cell, args, body string) error {
-	list, err := words(args)
+	list, err := cell.Words(args)
 	if err != nil {
 		return err
 	}
 	return command(c, c.Stdout(), "bash", append([]string{"-c", body, "bash"}, list...)...)
 }
 
-// grace is how long an interrupted command has to end by itself.
-const grace = 2 * time.Second
-
 // command runs a program in a process group of its own. An interrupt of the cell interrupts the group, and kills it after the grace.
 func command(c *session.Cell, stdout io.Writer, name string, args ...string) error {
-	cmd := exec.CommandContext(c.Context(), name, args...)
+	cmd := session.Grouped(exec.CommandContext(c.Context(), name, args...))
 	cmd.Stdout, cmd.Stderr = stdout, c.Stderr()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = grace
-	cmd.Cancel = func() error {
-		time.AfterFunc(grace, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
-	}
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"quire/kernel/cell"
 	"quire/kernel/session"
 )
 
@@ -18,7 +19,7 @@ Ordinary cells interpret the packages from source (pure Go ones; slower than com
 cache and GOPROXY of the go command are used; your own go.mod files are not touched.`
 
 func (t *Tools) get(c *session.Cell, args string) error {
-	modules, err := split(args)
+	modules, err := cell.Words(args)
 	if err != nil {
 		return err
 	}

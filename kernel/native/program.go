@@ -56,7 +56,7 @@ next program cells. With a func main of its own the cell is an ordinary Go file.
 used; its variables can't: a program is another process (%%native shares them). gonbui works as in GoNB.`
 
 func (t *Tools) setArgs(c *session.Cell, args string) error {
-	list, err := split(args)
+	list, err := cell.Words(args)
 	t.family.Lock()
 	defer t.family.Unlock()
 	if err == nil {
@@ -66,7 +66,7 @@ func (t *Tools) setArgs(c *session.Cell, args string) error {
 }
 
 func (t *Tools) setFlags(c *session.Cell, args string) error {
-	list, err := split(args)
+	list, err := cell.Words(args)
 	if err != nil {
 		return err
 	}
@@ -95,31 +95,8 @@ func (t *Tools) withInputs(c *session.Cell, args string) error {
 	return nil
 }
 
-// split splits arguments at spaces; quotes keep spaces, and make empty arguments.
-func split(args string) ([]string, error) {
-	var list []string
-	for rest := strings.TrimSpace(args); rest != ""; rest = strings.TrimLeft(rest, " \t") {
-		var word strings.Builder
-		for rest != "" && rest[0] != ' ' && rest[0] != '\t' {
-			if q := rest[0]; q == '"' || q == '\'' {
-				end := strings.IndexByte(rest[1:], q)
-				if end < 0 {
-					return nil, fmt.Errorf("the quote %c is never closed", q)
-				}
-				word.WriteString(rest[1 : 1+end])
-				rest = rest[2+end:]
-				continue
-			}
-			word.WriteByte(rest[0])
-			rest = rest[1:]
-		}
-		list = append(list, word.String())
-	}
-	return list, nil
-}
-
 func (t *Tools) main(c *session.Cell, args, body string) error {
-	list, err := split(args)
+	list, err := cell.Words(args)
 	if err != nil {
 		return err
 	}
@@ -154,7 +131,7 @@ func (t *Tools) bench(c *session.Cell, args, body string) error {
 
 // runTests compiles a test binary and runs what the cell declares, or what the flags choose.
 func (t *Tools) runTests(c *session.Cell, args, body, choice string, prefixes ...string) error {
-	list, err := split(args)
+	list, err := cell.Words(args)
 	if err != nil {
 		return err
 	}
@@ -394,7 +371,7 @@ func (t *Tools) execute(c *session.Cell, bin string, args []string) error {
 	ask := t.family.ask
 	t.family.ask = false
 	t.family.Unlock()
-	cmd := grouped(exec.CommandContext(c.Context(), bin, args...))
+	cmd := session.Grouped(exec.CommandContext(c.Context(), bin, args...))
 	cmd.Stdout, cmd.Stderr = c.Stdout(), c.Stderr()
 	err := t.family.inputs.serve(c, cmd, ask)
 	var exit *exec.ExitError

@@ -13,8 +13,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"syscall"
-	"time"
+
+	"quire/kernel/session"
 )
 
 // tool is the go command that built this binary, as far as it can be found, and how it was called then.
@@ -124,21 +124,7 @@ func (t *tool) command(ctx context.Context, dir string, args ...string) *exec.Cm
 	if cmd.Dir != "" {
 		cmd.Env = append(cmd.Env, "PWD="+dir)
 	}
-	return grouped(cmd)
-}
-
-// grace is how long an interrupted program has to end by itself.
-const grace = 2 * time.Second
-
-// grouped runs a program in a process group of its own: when its context ends the group is interrupted, and killed after the grace.
-func grouped(cmd *exec.Cmd) *exec.Cmd {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = grace
-	cmd.Cancel = func() error {
-		time.AfterFunc(grace, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-		return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
-	}
-	return cmd
+	return session.Grouped(cmd)
 }
 
 // run runs a prepared command and returns what it wrote to its standard error; an error of the context comes first.

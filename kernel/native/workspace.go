@@ -28,7 +28,9 @@ const workspacePrefix = "quire-session-"
 func (w *workspace) open() (string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tool = hostTool()
+	if w.tool == nil {
+		w.tool = hostTool()
+	}
 	if w.tool.err != nil {
 		return "", w.tool.err
 	}

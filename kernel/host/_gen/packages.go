@@ -88,7 +88,7 @@ func ownPackages(room string) ([]string, error) {
 	var paths []string
 	for line := range strings.Lines(string(out)) {
 		name, path, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if name == "main" || strings.HasSuffix(name, "test") || strings.Contains(path+"/", "/internal/") {
+		if name == "main" || strings.Contains(path+"/", "test/") || strings.Contains(path+"/", "/internal/") {
 			continue
 		}
 		paths = append(paths, path)

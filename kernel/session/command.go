@@ -1,0 +1,22 @@
+package session
+
+import (
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// commandGrace is how long an interrupted command has to end by itself.
+const commandGrace = 2 * time.Second
+
+// Grouped puts a command that was made with a context into a process group of its own: when the context ends the whole group is
+// interrupted, and killed after a grace.
+func Grouped(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = commandGrace
+	cmd.Cancel = func() error {
+		time.AfterFunc(commandGrace, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
+	}
+	return cmd
+}
