@@ -1,6 +1,6 @@
 // Package notebook reads, executes and writes Jupyter notebooks (nbformat 4) without Jupyter.
 //
-//	file ─▶ Read ─▶ Notebook ─▶ Parametrize ─▶ Execute (a fresh session process) ─▶ Write, Report.Write
+//	file ─▶ Read ─▶ Notebook ─▶ Parametrize ─▶ Execute (a fresh session process) ─▶ Write
 //
 // Invariant: what a notebook holds beyond this package's knowledge (metadata, attachments) is written as it was read.
 // Invariant: Write gives the bytes that Jupyter gives for the same notebook: keys sorted, an indent of one, text as lists of lines.
