@@ -171,12 +171,7 @@ func (b *bridge) dispatch(d *protocol.DisplayData) error {
 func (b *bridge) show(d *protocol.DisplayData) {
 	out := link.Display{Bundle: link.Bundle{Data: map[string]any{}, Metadata: d.Metadata}, ID: d.DisplayID}
 	for media, v := range d.Data {
-		if _, ok := v.(string); !ok {
-			if bytes, ok := v.([]byte); ok {
-				v = bytes // encoding/json writes base64
-			}
-		}
-		out.Data[string(media)] = v
+		out.Data[string(media)] = v // a []byte becomes base64 as JSON
 	}
 	if d.DisplayID != "" {
 		b.mu.Lock()
@@ -192,14 +187,13 @@ func (b *bridge) value(req protocol.CommValue) error {
 	if req.Address == protocol.GonbuiSyncAddress {
 		return b.send(protocol.CommValue{Address: protocol.GonbuiSyncAckAddress, Value: req.Value})
 	}
-	id, err := b.all.open(b.cell)
-	if err != nil || req.Address == protocol.GonbuiStartAddress {
-		return err
+	id := b.all.open(b.cell)
+	if req.Address == protocol.GonbuiStartAddress {
+		return nil
 	}
 	message := map[string]any{"address": req.Address, "value": req.Value}
 	if req.Request {
-		message = map[string]any{"address": "#read_value/" + req.Address}
-		message["value"] = req.Address
+		message = map[string]any{"address": "#read_value/" + req.Address, "value": req.Address}
 	}
 	data, err := json.Marshal(message)
 	if err != nil {
@@ -216,14 +210,14 @@ func (b *bridge) send(v protocol.CommValue) error {
 }
 
 // open returns the id of the comm to the front end, opening one if there is none.
-func (bs *bridges) open(c *session.Cell) (string, error) {
+func (bs *bridges) open(c *session.Cell) string {
 	bs.Lock()
 	defer bs.Unlock()
 	if bs.comm == "" {
 		bs.comm = "gonb-" + c.ID()
 		c.Comm(link.Comm{Op: "open", ID: bs.comm, Target: CommTarget, Data: json.RawMessage("{}")})
 	}
-	return bs.comm, nil
+	return bs.comm
 }
 
 // Comm takes a message of the front end; it reports whether it was one of gonbui's. It does not block on a program.

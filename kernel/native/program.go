@@ -105,7 +105,8 @@ func (t *Tools) main(c *session.Cell, args, body string) error {
 		return err
 	}
 	if !p.hasMain && p.run.Len() == 0 {
-		return t.keep(p) // declarations alone: nothing to run
+		t.keep(p) // declarations alone: nothing to run
+		return nil
 	}
 	bin, err := t.compile(c.Context(), p, "build")
 	if err != nil {
@@ -263,12 +264,11 @@ func declKey(c cell.Chunk) string {
 }
 
 // keep makes the cell's declarations those of the family; main is no declaration to keep.
-func (t *Tools) keep(p *program) error {
+func (t *Tools) keep(p *program) {
 	t.family.Lock()
 	defer t.family.Unlock()
 	delete(p.decls, "main")
 	t.family.decls = p.decls
-	return nil
 }
 
 // programSource writes the file: what is declared, what the session adds, imports for what is free, main.
