@@ -15,6 +15,7 @@ type elementwise struct {
 	folds   []fold
 	scalars int
 	unroll  int
+	ahead   bool // asks for as much as the first operand has, behind it: the next row, while this one is computed
 }
 
 // output is an operand that is written; it may be one of the inputs.
@@ -39,8 +40,9 @@ func widths(typ string) int {
 var pointerRegs = []string{"SI", "DI", "R8", "R9", "R10", "R11", "R12", "R13"}
 
 const (
-	posReg  = "AX" // index of the first element of this round
-	leftReg = "CX" // elements left
+	posReg   = "AX"  // index of the first element of this round
+	leftReg  = "CX"  // elements left
+	aheadReg = "R13" // end of the first operand
 )
 
 // elementwiseFile prints every kernel for both instruction sets.
@@ -95,6 +97,9 @@ func (f *file) elementwise(t isa, k *elementwise) {
 	}
 	f.fn(k.name+t.name, k.doc, params...)
 	f.i("XORQ", posReg, posReg)
+	if k.ahead {
+		f.i("LEAQ", fmt.Sprintf("(%s)(%s*4)", pointerRegs[len(k.outs)], leftReg), aheadReg)
+	}
 	unroll := max(1, k.unroll)
 	next := t.bytes/2 - 1
 	accs := make([][]int, unroll)
@@ -134,6 +139,9 @@ func (f *file) elementwise(t isa, k *elementwise) {
 	f.i("SUBQ", imm(lanes*unroll), leftReg)
 	f.i("JLT", "rest")
 	f.label("loop")
+	if k.ahead {
+		f.i("PREFETCHT0", fmt.Sprintf("(%s)(%s*4)", aheadReg, posReg))
+	}
 	for u := range unroll {
 		instance(u, false)
 	}
@@ -363,7 +371,7 @@ func elementwiseKernels() []*elementwise {
 		{name: "affine", ins: f32(1), scalars: 2, outs: out(fma(x, scalar(0), scalar(1)))},
 		{name: "fma", ins: f32(3), outs: out(fma(x, y, z))},
 		{name: "addScaled", ins: f32(2), scalars: 1, outs: out(fma(scalar(0), x, y))},
-		{name: "scaleMul", ins: f32(2), scalars: 1, outs: out(mul(mul(x, scalar(0)), y))},
+		{name: "scaleMul", ins: f32(2), scalars: 1, ahead: true, outs: out(mul(mul(x, scalar(0)), y))},
 		{name: "sqrt", ins: f32(1), outs: out(sqrt(x))},
 		{name: "exp", ins: f32(1), outs: out(exp(x))},
 		{name: "sigmoid", ins: f32(1), outs: out(sigmoid(x))},
@@ -381,7 +389,7 @@ func elementwiseKernels() []*elementwise {
 		{name: "max", doc: "also gives the largest bits of |x|, which tell NaN.", ins: f32(1), unroll: 4,
 			folds: []fold{{"VMAXPS", x}, {"VPMAXUD", and(x, bits(math.MaxInt32))}}},
 		{name: "maxOrdered", doc: "is max for numbers among which a NaN may count as anything.", ins: f32(1), unroll: 4, folds: []fold{{"VMAXPS", x}}},
-		{name: "expSum", ins: f32(1), scalars: 1, outs: out(e), folds: []fold{{"VADDPS", e}}},
+		{name: "expSum", ins: f32(1), scalars: 1, ahead: true, outs: out(e), folds: []fold{{"VADDPS", e}}},
 		{name: "weights", doc: "writes exp(x·scale − shift) and gives the sum.", ins: f32(1), scalars: 2, outs: out(weight), folds: []fold{{"VADDPS", weight}}},
 		{name: "weightsBF16", doc: "is weights rounded to BF16; the sum is of the numbers before rounding.", ins: f32(1), scalars: 2,
 			outs: []output{{"bf16", weight}}, folds: []fold{{"VADDPS", weight}}},
