@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"runtime"
 	"unsafe"
 
 	"quire/simd/dtype"
@@ -72,6 +73,7 @@ func (b *Backend) Attention(p tensor.Attention) {
 		t := tasks[i]
 		a.queries(t.seq, t.head, t.t0, t.t1, false)
 	})
+	runtime.KeepAlive(p.KV) // its memory may be a mapping, which pointers do not hold
 }
 
 // sees is the range of keys that the query at row t of sequence s sees.

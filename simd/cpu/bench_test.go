@@ -145,3 +145,22 @@ func benchAttention(b *testing.B, q, kv, layers, threads int, grad bool) {
 	b.ReportMetric(flops*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
 	b.ReportMetric(float64(layers*caches[0].Bytes())*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GB/s")
 }
+
+// BenchmarkPoolWake is the cost of handing work to the pool, with its workers still looking for work and after they have parked.
+func BenchmarkPoolWake(b *testing.B) {
+	p := newPool(2)
+	defer p.close()
+	for _, pause := range []time.Duration{0, 200 * time.Microsecond} {
+		b.Run(fmt.Sprintf("pause=%v", pause), func(b *testing.B) {
+			var spent time.Duration
+			for b.Loop() {
+				for start := time.Now(); time.Since(start) < pause; {
+				}
+				start := time.Now()
+				p.run(2, func(int) {})
+				spent += time.Since(start)
+			}
+			b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N), "ns/run")
+		})
+	}
+}

@@ -9,9 +9,10 @@ import (
 // TestConformance runs the kit on every variant that this machine can run.
 func TestConformance(t *testing.T) {
 	base := New()
-	defer base.Close()
-	for _, level := range []Level{AVX512, AVX2, Portable} {
+	t.Cleanup(func() { base.Close() })
+	for _, level := range []Level{AVX512, AVX2, NEON, Portable} {
 		t.Run(string(level), func(t *testing.T) {
+			t.Parallel()
 			b, err := base.With(string(level), 2)
 			if err != nil {
 				t.Skip(err)

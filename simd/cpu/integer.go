@@ -1,8 +1,6 @@
 package cpu
 
-import (
-	"quire/simd/dtype"
-)
+import "quire/simd/dtype"
 
 // timesInt8 is the exact product of I8 matrices.
 func (e *engine) timesInt8(p product) {

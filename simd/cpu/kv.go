@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"runtime"
 	"unsafe"
 
 	"quire/simd/dtype"
@@ -62,6 +63,7 @@ func (c *kv) each(write bool, k, v, slots tensor.Tensor, do func(tmp []float32, 
 			}
 		}
 	})
+	runtime.KeepAlive(c)
 }
 
 // put writes one key or value, row, to its panels, two numbers of a key or one of a value at a time.
@@ -163,6 +165,7 @@ func (c *kv) CopyPages(dst, src []int32) {
 			}
 		}
 	}
+	runtime.KeepAlive(c)
 }
 
 // lines returns keys or values j0 to j1−1 of one head, gathered in tmp where they lie in several pages.

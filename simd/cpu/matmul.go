@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"runtime"
 	"unsafe"
 
 	"quire/simd/dtype"
@@ -29,6 +30,7 @@ func (b *Backend) MatMul(p tensor.MatMul) {
 				panic(tensor.Unsupported{Backend: "cpu", Op: "MatMul with a weight packed by another backend", Types: []dtype.Type{p.A.DType(), p.W.DType()}})
 			}
 			b.e.timesPacked(run, w)
+			runtime.KeepAlive(w) // its memory may be a mapping, which pointers do not hold
 			continue
 		}
 		run.b = matrixAt(p.B.T(), z, outer)

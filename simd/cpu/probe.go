@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"runtime"
 	"time"
 
 	"quire/simd/tensor"
@@ -52,6 +53,7 @@ func (b *Backend) probeRead(threads int) float64 {
 	})
 	const piece = 4 << 20
 	place := make([]int, len(regions)*16)
+	defer runtime.KeepAlive(regions)
 	return b.e.pool.probe(threads, func(i int) float64 {
 		off := place[16*i]
 		place[16*i] = (off + piece) % readBytes
