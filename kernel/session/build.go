@@ -53,6 +53,9 @@ func (p *program) interpret(b *builder, main *ssa.Package, ctx *ixgo.Context) *l
 	for _, h := range b.homes {
 		v.pkgs[h] = true
 	}
+	for _, fn := range p.inits {
+		b.function(v, fn)
+	}
 	b.visit(v, main, m.msets)
 	own := ownMethods(m)
 	e.declare(main)
@@ -86,6 +89,9 @@ func (p *program) bindGlobals(b *builder, main *ssa.Package, m *interp) *link.Er
 		}
 		m.globals[g.String()] = ptr.Interface()
 	}
+	for _, src := range b.sources {
+		p.bindSource(src, m)
+	}
 	for g, ptr := range b.ptrs {
 		if old, ok := m.globals[g.String()]; ok && old != ptr.Interface() {
 			return p.cell.compileError([]fault{{msg: g.Name() + " was declared again since a generic function or type that uses it: " +
@@ -94,6 +100,28 @@ func (p *program) bindGlobals(b *builder, main *ssa.Package, m *interp) *link.Er
 		m.globals[g.String()] = ptr.Interface()
 	}
 	return nil
+}
+
+// bindSource gives the variables of an interpreted package their memory, which all cells share. The first cell that uses the package
+// initialises it.
+func (p *program) bindSource(src *ssa.Package, m *interp) {
+	e := p.s.engine
+	for _, mem := range src.Members {
+		g, ok := mem.(*ssa.Global)
+		if !ok {
+			continue
+		}
+		key := g.String()
+		if _, ok := e.globals[key]; !ok {
+			rt, _ := e.record.ToType(g.Object().Type())
+			e.globals[key] = reflect.New(rt)
+		}
+		m.globals[key] = e.globals[key].Interface()
+	}
+	if path := src.Pkg.Path(); !e.begun[path] {
+		e.begun[path] = true
+		p.inits = append(p.inits, src.Func("init"))
+	}
 }
 
 // declare tells the loader of the types that a package declares.
@@ -135,7 +163,9 @@ type builder struct {
 	prog  *ssa.Program
 	done  map[*types.Package]bool
 	homes []*ssa.Package
-	ptrs  map[*ssa.Global]reflect.Value
+
+	sources []*ssa.Package // those of homes that are packages of their own, dependencies first
+	ptrs    map[*ssa.Global]reflect.Value
 }
 
 // needs adds what a checked piece of code mentions.
@@ -226,6 +256,7 @@ func (b *builder) add(pkg *types.Package, objs map[types.Object]bool) {
 		created := b.prog.CreatePackage(pkg, sp.Files, sp.Info, true)
 		created.Build()
 		b.homes = append(b.homes, created)
+		b.sources = append(b.sources, created)
 		return
 	}
 	info := &types.Info{Defs: map[*ast.Ident]types.Object{}, FileVersions: map[*ast.File]string{}}
@@ -281,8 +312,30 @@ func (b *builder) visit(v *visitor, main *ssa.Package, msets methodSets) {
 			}
 		}
 	}
+	for _, src := range b.sources {
+		b.newTypes(v, src, msets)
+	}
 	for _, t := range b.prog.RuntimeTypes() {
 		b.methods(v, t, msets)
+	}
+}
+
+// newTypes compiles the methods of a package's types that no cell has used yet: compiled code may call any of them.
+func (b *builder) newTypes(v *visitor, src *ssa.Package, msets methodSets) {
+	for _, mem := range src.Members {
+		t, ok := mem.(*ssa.Type)
+		if !ok {
+			continue
+		}
+		named, ok := t.Type().(*types.Named)
+		if !ok || named.TypeParams().Len() > 0 || types.IsInterface(named) {
+			continue
+		}
+		rt, _ := b.e.record.ToType(named)
+		if _, known := userTypes.Load(reflect.PointerTo(rt)); !known {
+			b.methods(v, named, msets)
+			b.methods(v, types.NewPointer(named), msets)
+		}
 	}
 }
 
@@ -296,7 +349,7 @@ func (b *builder) methods(v *visitor, t types.Type, msets methodSets) {
 	if elem.Kind() == reflect.Pointer {
 		elem = elem.Elem()
 	}
-	if p := elem.PkgPath(); p != cellPath && p != "" {
+	if p := elem.PkgPath(); p != "" && !b.interpreted(p) {
 		return
 	}
 	set := b.prog.MethodSets.MethodSet(t)
@@ -306,7 +359,7 @@ func (b *builder) methods(v *visitor, t types.Type, msets methodSets) {
 	methods := map[string]*ssa.Function{}
 	for i := range set.Len() {
 		obj := set.At(i).Obj()
-		if pkg := obj.Pkg(); pkg != nil && pkg.Path() != cellPath {
+		if pkg := obj.Pkg(); pkg != nil && !b.interpreted(pkg.Path()) {
 			continue
 		}
 		fn := b.prog.MethodValue(set.At(i))
@@ -314,6 +367,11 @@ func (b *builder) methods(v *visitor, t types.Type, msets methodSets) {
 		methods[obj.Name()] = fn
 	}
 	msets[rt] = methods
+}
+
+// interpreted reports whether the package of a path is interpreted: that of cells, and those with source.
+func (b *builder) interpreted(path string) bool {
+	return path == cellPath || b.e.base.SourcePackage(path) != nil
 }
 
 // function compiles fn. Methods of packages without source come without a package, which ixgo needs to find them: they get one.

@@ -29,6 +29,8 @@ type engine struct {
 
 	homes   map[*types.Package]*program // of generic declarations
 	sources map[string]string           // directories of packages that are interpreted
+	globals map[string]reflect.Value    // memory of their variables, by path.name
+	begun   map[string]bool             // those that a cell has initialised
 }
 
 // layoutErr is the verdict of checkLayout, asked once.
@@ -50,6 +52,8 @@ func newEngine() (*engine, error) {
 		natives: types.NewPackage(cellPath, cellPackage),
 		homes:   map[*types.Package]*program{},
 		sources: map[string]string{},
+		globals: map[string]reflect.Value{},
+		begun:   map[string]bool{},
 	}
 	base.Lookup = e.lookupSource
 	e.record = ixgo.NewTypesRecord(base, e.rctx, e.loader, nil, nested(base))

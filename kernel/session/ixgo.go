@@ -312,8 +312,11 @@ func (f finder) FindMethod(typ reflect.Type, m *types.Func) func([]reflect.Value
 func loadFunction(i *ixgo.Interp, fn *ssa.Function) *function
 
 // call calls a function without parameters; the error is its panic.
-func (p *program) call(name string) (err error) {
-	fn := mirror(p.interp).mainpkg.Func(name)
+func (p *program) call(name string) error {
+	return p.callFunc(mirror(p.interp).mainpkg.Func(name))
+}
+
+func (p *program) callFunc(fn *ssa.Function) (err error) {
 	root := newFrame(p.interp)
 	defer func() {
 		if r := recover(); r != nil {

@@ -217,6 +217,11 @@ func (p *program) exec() (err error) {
 		p.cell.spent += time.Since(start)
 		p.cell.mu.Unlock()
 	}()
+	for _, fn := range p.inits {
+		if err := p.callFunc(fn); err != nil {
+			return err
+		}
+	}
 	for _, f := range p.top.funcs {
 		if f.Recv == nil && f.Name.Name == "init" {
 			if err := p.call("init"); err != nil {
