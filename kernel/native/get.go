@@ -24,7 +24,7 @@ func (t *Tools) get(c *session.Cell, args string) error {
 		return err
 	}
 	if len(modules) == 0 {
-		return errors.New("usage: %get MODULE[@VERSION]...")
+		return errors.New("usage: %get MODULE[@VERSION] …")
 	}
 	for _, m := range modules {
 		if strings.HasPrefix(m, "-") {

@@ -90,6 +90,7 @@ func release(version string) string {
 // findGo prefers the go command on PATH, then the usual places; it must be the release that built this binary.
 func findGo() (string, error) {
 	want := release(runtime.Version())
+	//lint:ignore SA1019 one of several places to look, and checked like the others
 	places := []string{"go", filepath.Join(runtime.GOROOT(), "bin", "go"), "/usr/local/go/bin/go"}
 	if home, err := os.UserHomeDir(); err == nil {
 		places = append(places, filepath.Join(home, "sdk", want, "bin", "go"), filepath.Join(home, "go", "bin", want))

@@ -249,8 +249,7 @@ type place struct {
 // find looks for an identifier.
 func (a *analysis) find(is func(*ast.Ident) bool) *place {
 	var found *place
-	var visit func(n ast.Node) bool
-	visit = func(n ast.Node) bool {
+	visit := func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.SelectorExpr:
 			if is(n.Sel) {

@@ -43,6 +43,8 @@ type interp struct {
 type methodSets = map[reflect.Type]map[string]*ssa.Function
 
 // function mirrors the head of ixgo.function.
+//
+//lint:ignore U1000 some fields are there for the offsets of the others
 type function struct {
 	Interp     *ixgo.Interp
 	Fn         *ssa.Function
@@ -293,23 +295,6 @@ func (e *exportedFunction) call(args []reflect.Value) (results []reflect.Value) 
 	guarded(root, func() { results = callByReflect(e.f.Interp, root, e.f, e.typ, args, nil) })
 	return results
 }
-
-// finder is what reflectx asks for the methods of new types.
-type finder struct{ *ixgo.Interp }
-
-// FindMethod implements ixgo.FindMethod.
-func (f finder) FindMethod(typ reflect.Type, m *types.Func) func([]reflect.Value) []reflect.Value {
-	recv := m.Signature().Recv().Type()
-	fn := mirror(f.Interp).mainpkg.Prog.LookupMethod(recv, m.Pkg(), m.Name())
-	if fn == nil {
-		return f.Interp.FindMethod(typ, m)
-	}
-	e := &exportedFunction{loadFunction(f.Interp, fn), typ}
-	return e.call
-}
-
-//go:linkname loadFunction github.com/goplus/ixgo.(*Interp).loadFunction
-func loadFunction(i *ixgo.Interp, fn *ssa.Function) *function
 
 // call calls a function without parameters; the error is its panic.
 func (p *program) call(name string) error {

@@ -233,6 +233,7 @@ func BenchmarkRules(b *testing.B) {
 		{"code", "net/http/*.go"},
 	} {
 		var docs []string
+		//lint:ignore SA1019 tests run beside the toolchain that built them
 		files, _ := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", kind.glob))
 		for _, f := range files {
 			src, err := os.ReadFile(f)

@@ -62,14 +62,6 @@ func holdsTimes(column any) bool {
 	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem() == reflect.TypeFor[time.Time]()
 }
 
-// xAt is the x of point i.
-func (s *Series) xAt(i int) float64 {
-	if s.X == nil {
-		return float64(i)
-	}
-	return s.X[i]
-}
-
 // xs is X, counted where there is none.
 func (s *Series) xs() []float64 {
 	if s.X != nil {

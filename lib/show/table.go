@@ -17,7 +17,8 @@ const (
 	textHead, textTail   = 8, 4
 	maxCols              = 100
 	maxCell              = 300     // characters of a cell on a page
-	maxCSVCell           = 1 << 16 // bytes of a cell in CSV
+	maxCSVCell           = 1 << 12 // bytes of a cell in CSV
+	maxCSV               = 1 << 18 // bytes of CSV after which no row is added
 )
 
 // TableView is data in rows and columns. Make one with Table.
@@ -180,8 +181,14 @@ func (g *grid) csv() string {
 	}
 	w.Write(record)
 	for _, row := range g.cells {
+		if b.Len() > maxCSV {
+			break
+		}
 		for j, c := range row {
-			record[j] = c.text[:min(len(c.text), maxCSVCell)]
+			record[j] = c.text
+			if len(c.text) > maxCSVCell {
+				record[j] = strings.ToValidUTF8(c.text[:maxCSVCell], "") + "…"
+			}
 			if c.null {
 				record[j] = ""
 			}

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -159,7 +160,7 @@ func (p *normPart) replace() (normStep, error) {
 		}
 		find = func(s string) ([]Span, error) { return matchAll(re, s) }
 	default:
-		return nil, fmt.Errorf("Replace needs a String or Regex pattern")
+		return nil, errors.New("a Replace needs a String or Regex pattern")
 	}
 	return func(out, in *buffer) {
 		found, _ := find(in.text())

@@ -147,7 +147,7 @@ func (p *prePart) splitter() (pretokenizer, error) {
 	case p.Pattern.String != nil:
 		return literal(*p.Pattern.String, how, p.Invert), nil
 	}
-	return nil, errors.New("Split needs a String or Regex pattern")
+	return nil, errors.New("a Split needs a String or Regex pattern")
 }
 
 func (p *prePart) metaspace() metaspace {

@@ -215,6 +215,8 @@ func peakGo() float64 {
 }
 
 // sink keeps results alive.
+//
+//lint:ignore U1000 it is written so that the compiler keeps the loops
 var sink float32
 
 func readGo(p unsafe.Pointer, n int) {

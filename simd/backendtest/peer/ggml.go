@@ -43,7 +43,7 @@ type GGML struct {
 // initParams is ggml_init_params.
 type initParams struct {
 	size    uint64
-	buffer  unsafe.Pointer
+	_       unsafe.Pointer // buffer: nil, ggml allocates
 	noAlloc bool
 	_       [7]byte
 }

@@ -1,0 +1,117 @@
+package kerneltest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"quire/kernel/notebook"
+)
+
+// expectation is what the outputs of a notebook must say, beyond that no cell fails.
+type expectation struct {
+	cell    string // part of its source
+	mime    string // text/plain, "stream" for what it printed
+	pattern string // with a group for a number, if it must lie between low and high
+	low     float64
+	high    float64
+}
+
+var notebookMeaning = map[string][]expectation{
+	"00_lifecycle.ipynb": {
+		{cell: "filepath.WalkDir", mime: "stream", pattern: `(\d+) files`, low: 100, high: 1500},
+		{cell: "show.Progress", mime: "text/plain", pattern: `measure .* (\d+) %`, low: 100, high: 100},
+		{cell: "show.Table(largest)", mime: "text/csv", pattern: `(?m)^Package,Lines,Comments,Bytes$`},
+		{cell: "show.Scatter(kib, share)", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "corpus.Build", mime: "stream", pattern: `(\d+) that could not be read`, low: 0, high: 0},
+		{cell: "clean.Gopher()", mime: "text/plain", pattern: `gopher\.stop_words`},
+		{cell: "growth.Append", mime: "stream", pattern: `words, (\d+) distinct`, low: 500, high: 1e6},
+		{cell: "growth.Append", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "CountPairs(text, &pairs)", mime: "stream", pattern: `: (\d+) MB/s`, low: 20, high: 1e6},
+		{cell: "entropy :=", mime: "stream", pattern: `([\d.]+) bits per byte`, low: 2, high: 5},
+		{cell: "%who", mime: "stream", pattern: `CountPairs +func`},
+	},
+	"03_tensors.ipynb": {},
+}
+
+// Every notebook of the project runs from a fresh kernel, and its outputs mean what its text says.
+func TestNotebooks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs every notebook: run without -short")
+	}
+	files, err := filepath.Glob("../../notebooks/*.ipynb")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no notebooks: %v", err)
+	}
+	b := quireBinary(t)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			want, known := notebookMeaning[filepath.Base(file)]
+			if !known {
+				t.Fatal("no expectations: add what its outputs must say to notebookMeaning")
+			}
+			out := filepath.Join(t.TempDir(), "out.ipynb")
+			if text, err := exec.Command(b.path, "run", file, "-o", out).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			data, err := os.ReadFile(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nb, err := notebook.Read(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range want {
+				e.check(t, nb)
+			}
+		})
+	}
+}
+
+func (e expectation) check(t *testing.T, nb *notebook.Notebook) {
+	t.Helper()
+	var text strings.Builder
+	for _, c := range nb.Cells {
+		if c.Type != "code" || !strings.Contains(c.Source, e.cell) {
+			continue
+		}
+		for _, o := range c.Outputs {
+			if o.Type == "stream" && e.mime == "stream" {
+				text.WriteString(o.Text)
+			} else if s, ok := o.Data[e.mime].(string); ok {
+				text.WriteString(s)
+			}
+		}
+	}
+	m := regexp.MustCompile(e.pattern).FindStringSubmatch(text.String())
+	if m == nil {
+		t.Errorf("the cell with %q shows no %s with %s, but %.300q", e.cell, e.mime, e.pattern, text.String())
+		return
+	}
+	if len(m) > 1 {
+		if v, err := strconv.ParseFloat(m[1], 64); err != nil || v < e.low || v > e.high {
+			t.Errorf("the cell with %q: %s is not between %g and %g", e.cell, m[0], e.low, e.high)
+		}
+	}
+}
+
+// Notebooks are stored without outputs: the report holds those.
+func TestNotebooksAreStoredBare(t *testing.T) {
+	files, _ := filepath.Glob("../../notebooks/*.ipynb")
+	for _, file := range files {
+		nb, err := notebook.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range nb.Cells {
+			if len(c.Outputs) > 0 || c.Count != 0 {
+				t.Errorf("%s: cell %d has outputs", filepath.Base(file), i)
+			}
+		}
+	}
+}
