@@ -35,7 +35,15 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "entropy :=", mime: "stream", pattern: `([\d.]+) bits per byte`, low: 2, high: 5},
 		{cell: "%who", mime: "stream", pattern: `CountPairs +func`},
 	},
-	"03_tensors.ipynb": {},
+	"03_tensors.ipynb": {
+		{cell: "Act: tensor.ActReLU", mime: "text/plain", pattern: `^\[0 3 34 25\.5\]$`},
+		{cell: "attempt(func()", mime: "stream", pattern: `tensor: MatMul: out F32 \[2 2\], a F32 \[2 3\], b F32 \[2 3\]`},
+		{cell: "What a type costs", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "probe.Probe", mime: "stream", pattern: `reading memory, GB/s +([\d.]+)`, low: 0.5, high: 1e4},
+		{cell: "Roofline of this machine", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "slices.Equal(all.Index(2).F32()", mime: "text/plain", pattern: `^true$`},
+		{cell: "b.SoftmaxGrad", mime: "stream", pattern: `by difference -0\.40090, by the backward pass -0\.40090`},
+	},
 }
 
 // Every notebook of the project runs from a fresh kernel, and its outputs mean what its text says.
