@@ -9,7 +9,7 @@ import (
 const gramBase = 0x9E3779B97F4A7C15
 
 // maxGram is the longest sequence of words that a rule asks about.
-const maxGram = 10
+const maxGram = 13
 
 var gramPower = func() (p [maxGram + 1]uint64) {
 	p[0] = 1
@@ -26,7 +26,7 @@ func (s *Stats) gram(i, n int) uint64 { return s.prefix[i+n] - s.prefix[i]*gramP
 func (s *Stats) chars(i, j int) int { return int(s.ends[j] - s.ends[i]) }
 
 // TopGram returns the code points, spaces between words included, that the most frequent sequence of n words covers where it occurs
-// at all; 0 for texts of fewer than n words. 2 ≤ n ≤ 10. As datatrove, it counts a sequence that occurs once too; among equally frequent
+// at all; 0 for texts of fewer than n words. 2 ≤ n ≤ 13. As datatrove, it counts a sequence that occurs once too; among equally frequent
 // ones the first counts.
 func (s *Stats) TopGram(n int) int {
 	if len(s.words) < n {
@@ -46,7 +46,7 @@ func (s *Stats) TopGram(n int) int {
 	return int(best) * (s.chars(at, at+n) + n - 1)
 }
 
-// DupGram returns the code points in sequences of n words that occurred before, each word counted once. 2 ≤ n ≤ 10.
+// DupGram returns the code points in sequences of n words that occurred before, each word counted once. 2 ≤ n ≤ 13.
 func (s *Stats) DupGram(n int) int {
 	again := s.repeats(n)
 	s.grams.reset(len(again))

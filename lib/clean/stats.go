@@ -42,6 +42,8 @@ type Stats struct {
 	C4Sentences   int // sentences in those
 	LoremIpsum    bool
 
+	text        string // what was measured
+	chinese     hanStats
 	suspect     bool     // the line has a word of policyPhrases or of lorem ipsum
 	words       []uint64 // hash of each word and symbol
 	prefix      []uint64 // polynomial over words: of n words, the hash is prefix[i+n] − prefix[i]·base^n
@@ -54,14 +56,9 @@ type Stats struct {
 	counts      hashCount
 }
 
-// Measure takes the numbers of a text.
+// Measure takes the numbers of a text. Until the next one, s refers to it.
 func (s *Stats) Measure(text string) {
-	*s = Stats{words: s.words[:0], prefix: s.prefix[:0], ends: s.ends[:0], twos: places{at: s.twos.at}, fives: places{at: s.fives.at},
-		marks: s.marks, lines: s.lines, paras: s.paras, grams: s.grams, counts: s.counts}
-	lines := strings.Count(text, "\n") + 1
-	s.lines.reset(lines)
-	s.paras.reset(lines)
-	s.ends = append(s.ends, 0)
+	s.begin(text)
 	var stops uint8
 	for rest := text; len(rest) > 0; {
 		line := rest
@@ -82,6 +79,16 @@ func (s *Stats) Measure(text string) {
 		h = h*gramBase + w
 		s.prefix = append(s.prefix, h)
 	}
+}
+
+// begin empties s for a text, keeping its memory.
+func (s *Stats) begin(text string) {
+	*s = Stats{text: text, words: s.words[:0], prefix: s.prefix[:0], ends: s.ends[:0], twos: places{at: s.twos.at}, fives: places{at: s.fives.at},
+		marks: s.marks, lines: s.lines, paras: s.paras, grams: s.grams, counts: s.counts}
+	lines := strings.Count(text, "\n") + 1
+	s.lines.reset(lines)
+	s.paras.reset(lines)
+	s.ends = append(s.ends, 0)
 }
 
 // line measures one line.
