@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -235,26 +236,30 @@ func TestOperator(t *testing.T) {
 	}
 }
 
-func BenchmarkRules(b *testing.B) {
-	for _, kind := range []struct{ name, glob string }{
-		{"prose", "testdata/Isaac.Newton-Opticks.txt"},
-		{"code", "net/http/*.go"},
-	} {
-		var docs []string
-		files, _ := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", kind.glob))
+// benchmarkTexts returns prose and code of GOROOT in documents of 4,000 bytes.
+func benchmarkTexts(b *testing.B) map[string][]string {
+	texts := map[string][]string{}
+	for name, glob := range map[string]string{"prose": "testdata/Isaac.Newton-Opticks.txt", "code": "net/http/*.go"} {
+		files, _ := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", glob))
+		if len(files) == 0 {
+			b.Skipf("no %s under GOROOT/src", glob)
+		}
 		for _, f := range files {
 			src, err := os.ReadFile(f)
 			if err != nil {
 				b.Fatal(err)
 			}
 			for text := string(src); len(text) > 4000; text = text[4000:] {
-				docs = append(docs, text[:4000])
+				texts[name] = append(texts[name], text[:4000])
 			}
 		}
-		if len(docs) == 0 {
-			b.Skipf("no %s under GOROOT/src", kind.glob)
-		}
-		benchmarkRules(b, "text="+kind.name, docs)
+	}
+	return texts
+}
+
+func BenchmarkRules(b *testing.B) {
+	for name, docs := range benchmarkTexts(b) {
+		benchmarkRules(b, "text="+name, docs)
 	}
 }
 
@@ -262,7 +267,7 @@ func benchmarkRules(b *testing.B, name string, docs []string) {
 	for _, set := range []struct {
 		name  string
 		rules Rules
-	}{{"all", all()}, {"gopher", Gopher()}, {"repetition", GopherRepetition()}, {"c4", C4()}, {"fineweb", FineWeb()}} {
+	}{{"all", slices.Concat(Gopher(), GopherRepetition(), C4(), FineWeb())}, {"gopher", Gopher()}, {"repetition", GopherRepetition()}, {"c4", C4()}, {"fineweb", FineWeb()}} {
 		b.Run(name+"/rules="+set.name, func(b *testing.B) {
 			b.SetBytes(int64(4000 * len(docs)))
 			var s Stats
