@@ -36,10 +36,10 @@ type Model struct {
 	args   args
 	words  *wordTable
 	nwords int
-	labels []string // without "__label__"
-	prune  *pruneTable
-	input  []float32 // rows of dim, dequantised
-	output []float32 // a row for each label, or for each inner node of the tree
+	labels []string   // without "__label__"
+	prune  pruneTable // nil where all n-grams have rows
+	input  []float32  // rows of dim, dequantised
+	output []float32  // a row for each label, or for each inner node of the tree
 	tree   []treeNode
 	pool   sync.Pool // of *scratch
 }

@@ -2,10 +2,12 @@ package fasttext
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -88,7 +90,7 @@ func Parse(data []byte) (*Model, error) {
 	if err := m.parseArgs(r, version); err != nil {
 		return nil, err
 	}
-	counts, err := m.parseDictionary(r)
+	counts, kept, err := m.parseDictionary(r)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +99,13 @@ func Parse(data []byte) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.checkRows(rows); err != nil {
+	if err := m.checkRows(rows, kept); err != nil {
 		return nil, err
+	}
+	if kept != nil {
+		if err := m.sortRows(kept); err != nil {
+			return nil, err
+		}
 	}
 	labels, err := m.parseMatrix(r, r.bool() && quantised, &m.output)
 	if err != nil {
@@ -143,64 +150,98 @@ func (m *Model) parseArgs(r *reader, version int) error {
 	return nil
 }
 
-// parseDictionary reads the words, the labels and the n-grams that were kept, and returns the labels' counts.
-func (m *Model) parseDictionary(r *reader) (counts []int64, err error) {
+// parseDictionary reads the words, the labels and the n-grams that were kept, and returns the labels' counts and the n-grams' buckets;
+// nil where none were pruned.
+func (m *Model) parseDictionary(r *reader) (counts []int64, kept []uint32, err error) {
 	size, nwords, nlabels := r.i32(), r.i32(), r.i32()
 	r.take(8) // tokens of the training text
 	pruned := r.i64()
 	if r.err != nil {
-		return nil, r.err
+		return nil, nil, r.err
 	}
 	if nwords < 0 || nlabels < 1 || size != nwords+nlabels || size > len(r.data)/10 {
-		return nil, fmt.Errorf("fasttext: a dictionary of %d entries, %d words and %d labels", size, nwords, nlabels)
+		return nil, nil, fmt.Errorf("fasttext: a dictionary of %d entries, %d words and %d labels", size, nwords, nlabels)
 	}
 	m.nwords = nwords
 	m.words = newWordTable(nwords)
 	for i := range size {
 		end := bytes.IndexByte(r.data, 0)
 		if end < 0 {
-			return nil, errShort
+			return nil, nil, errShort
 		}
 		word := string(r.take(end + 1)[:end])
 		count, kind := r.i64(), r.take(1)[0]
 		if r.err != nil {
-			return nil, r.err
+			return nil, nil, r.err
 		}
 		if (kind == 1) != (i >= nwords) {
-			return nil, fmt.Errorf("fasttext: entry %d, %q, is not where its kind belongs", i, word)
+			return nil, nil, fmt.Errorf("fasttext: entry %d, %q, is not where its kind belongs", i, word)
 		}
 		if kind == 0 {
 			m.words.add(word, int32(i))
 			continue
 		}
 		if n := len(counts); count < 0 || count > maxCount/nlabels || n > 0 && int64(count) > counts[n-1] {
-			return nil, fmt.Errorf("fasttext: label %q with count %d is out of order", word, count)
+			return nil, nil, fmt.Errorf("fasttext: label %q with count %d is out of order", word, count)
 		}
 		counts = append(counts, int64(count))
 		m.labels = append(m.labels, strings.TrimPrefix(word, "__label__"))
 	}
 	if pruned >= 0 {
-		if pruned > len(r.data)/8 {
-			return nil, errShort
-		}
-		m.prune = newPruneTable(pruned)
-		for range pruned {
-			from, to := r.i32(), r.i32()
-			if from < 0 || from >= m.args.bucket || to < 0 {
-				return nil, fmt.Errorf("fasttext: n-gram %d is kept as %d", from, to)
-			}
-			m.prune.add(uint32(from), int32(to))
+		if kept, err = parsePruned(r, pruned, m.args.bucket); err != nil {
+			return nil, nil, err
 		}
 	}
-	return counts, r.err
+	return counts, kept, r.err
+}
+
+// parsePruned reads which n-grams were kept: for each row behind the words', its bucket.
+func parsePruned(r *reader, n, buckets int) ([]uint32, error) {
+	if n > len(r.data)/8 {
+		return nil, errShort
+	}
+	if buckets > maxBuckets {
+		return nil, fmt.Errorf("fasttext: %d buckets; at most %d can be read", buckets, maxBuckets)
+	}
+	kept := make([]uint32, n)
+	seen := make([]bool, n)
+	for range n {
+		bucket, row := r.i32(), r.i32()
+		if bucket < 0 || bucket >= buckets || row < 0 || row >= n || seen[row] {
+			return nil, fmt.Errorf("fasttext: bucket %d of %d is kept as row %d of %d", bucket, buckets, row, n)
+		}
+		kept[row], seen[row] = uint32(bucket), true
+	}
+	return kept, nil
+}
+
+// sortRows puts the rows of the kept n-grams into the order of their buckets.
+func (m *Model) sortRows(kept []uint32) error {
+	order := make([]int, len(kept))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(kept[a], kept[b]) })
+	dim := m.args.dim
+	rows := m.input[m.nwords*dim:]
+	sorted := make([]float32, 0, len(kept)*dim)
+	for i, row := range order {
+		if i > 0 && kept[row] == kept[order[i-1]] {
+			return fmt.Errorf("fasttext: bucket %d has two rows", kept[row])
+		}
+		sorted = append(sorted, rows[row*dim:][:dim]...)
+	}
+	copy(rows, sorted)
+	m.prune = newPruneTable(m.args.bucket, kept)
+	return nil
 }
 
 // checkRows makes sure that every word and n-gram has its row.
-func (m *Model) checkRows(rows int) error {
+func (m *Model) checkRows(rows int, kept []uint32) error {
 	need := m.nwords
 	switch {
-	case m.prune != nil:
-		need += int(m.prune.last) + 1
+	case kept != nil:
+		need += len(kept)
 	case m.args.maxn > 0 || m.args.wordNgrams > 1:
 		need += m.args.bucket
 	}

@@ -36,6 +36,7 @@ type scratch struct {
 	hidden []float32
 	sum    []float32 // of one word's rows
 	rows   int       // that were added
+	buf    []byte    // a word between < and >
 	hashes []uint32  // of the words, where the model has n-grams of words
 	cache  []cached
 	sums   []float32 // of the cached words
@@ -132,13 +133,17 @@ func (s *scratch) row(sum []float32, id int) {
 }
 
 func add(sum, row []float32) {
-	row = row[:len(sum)]
-	for len(sum) >= 4 {
-		sum[0] += row[0]
-		sum[1] += row[1]
-		sum[2] += row[2]
-		sum[3] += row[3]
-		sum, row = sum[4:], row[4:]
+	for len(sum) >= 8 && len(row) >= 8 {
+		a, b := (*[8]float32)(sum), (*[8]float32)(row)
+		a[0] += b[0]
+		a[1] += b[1]
+		a[2] += b[2]
+		a[3] += b[3]
+		a[4] += b[4]
+		a[5] += b[5]
+		a[6] += b[6]
+		a[7] += b[7]
+		sum, row = sum[8:], row[8:]
 	}
 	for i := range sum {
 		sum[i] += row[i]
@@ -148,28 +153,20 @@ func add(sum, row []float32) {
 // charNgrams adds the rows of the n-grams of "<w>". Those that begin at one character share their hash's beginning.
 func (s *scratch) charNgrams(w string, sum []float32) {
 	a := &s.model.args
-	size := len(w) + 2
-	at := func(i int) byte {
-		switch i {
-		case 0:
-			return '<'
-		case size - 1:
-			return '>'
-		}
-		return w[i-1]
-	}
-	for i := 0; i < size; i++ {
-		if at(i)&0xc0 == 0x80 {
+	b := append(append(append(s.buf[:0], '<'), w...), '>')
+	s.buf = b
+	for i := 0; i < len(b); i++ {
+		if b[i]&0xc0 == 0x80 {
 			continue
 		}
 		h := uint32(fnvOffset)
 		j := i
-		for n := 1; n <= a.maxn && j < size; n++ {
-			h = fnv(h, at(j))
-			for j++; j < size && at(j)&0xc0 == 0x80; j++ {
-				h = fnv(h, at(j))
+		for n := 1; n <= a.maxn && j < len(b); n++ {
+			h = fnv(h, b[j])
+			for j++; j < len(b) && b[j]&0xc0 == 0x80; j++ {
+				h = fnv(h, b[j])
 			}
-			if n >= a.minn && (n > 1 || i > 0 && j < size) {
+			if n >= a.minn && (n > 1 || i > 0 && j < len(b)) {
 				s.ngram(sum, h%uint32(a.bucket))
 			}
 		}
@@ -182,7 +179,7 @@ func (s *scratch) ngram(sum []float32, id uint32) {
 	if m.prune == nil {
 		s.row(sum, m.nwords+int(id))
 	} else if to, ok := m.prune.find(id); ok {
-		s.row(sum, m.nwords+int(to))
+		s.row(sum, m.nwords+to)
 	}
 }
 
@@ -231,37 +228,32 @@ func (t *wordTable) find(w string, h uint32) (int32, bool) {
 	}
 }
 
-// pruneTable finds the n-grams that quantisation kept.
-type pruneTable struct {
-	keys []uint32 // bucket + 1; 0 is free
-	rows []int32
-	mask uint32
-	last int32 // the greatest row; −1 for none
+// pruneTable finds the n-grams that quantisation kept: a bit for each bucket, and with each 64 bits how many are set before them.
+// The n-grams' rows lie in the order of their buckets, so that counting bits gives the row.
+type pruneTable []struct {
+	kept   uint64
+	before uint32
 }
 
-func newPruneTable(n int) *pruneTable {
-	size := 1 << bits.Len(uint(2*n|1))
-	return &pruneTable{keys: make([]uint32, size), rows: make([]int32, size), mask: uint32(size - 1), last: -1}
-}
+// maxBuckets bounds the buckets of a model whose n-grams were pruned, which may be many more than its file has bytes.
+const maxBuckets = 1 << 26
 
-func (t *pruneTable) slot(key uint32) uint32 { return key * 0x9E3779B1 >> 7 }
-
-func (t *pruneTable) add(key uint32, row int32) {
-	i := t.slot(key)
-	for t.keys[i&t.mask] != 0 {
-		i++
+// newPruneTable makes the table from the buckets that are kept, each once.
+func newPruneTable(buckets int, kept []uint32) pruneTable {
+	t := make(pruneTable, buckets/64+1)
+	for _, k := range kept {
+		t[k/64].kept |= 1 << (k % 64)
 	}
-	t.keys[i&t.mask], t.rows[i&t.mask] = key+1, row
-	t.last = max(t.last, row)
+	n := uint32(0)
+	for i := range t {
+		t[i].before = n
+		n += uint32(bits.OnesCount64(t[i].kept))
+	}
+	return t
 }
 
-func (t *pruneTable) find(key uint32) (int32, bool) {
-	for i := t.slot(key); ; i++ {
-		switch t.keys[i&t.mask] {
-		case 0:
-			return 0, false
-		case key + 1:
-			return t.rows[i&t.mask], true
-		}
-	}
+func (t pruneTable) find(bucket uint32) (row int, ok bool) {
+	e := &t[bucket/64]
+	bit := uint64(1) << (bucket % 64)
+	return int(e.before) + bits.OnesCount64(e.kept&(bit-1)), e.kept&bit != 0
 }
