@@ -17,18 +17,11 @@ package fasttext
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math"
 	"os"
 	"slices"
 	"sync"
-
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
-
-	"quire/lib/corpus"
 )
 
 // Model is a trained classifier.
@@ -81,16 +74,16 @@ func (m *Model) Predict(text string, k int) []Guess {
 	return guesses[:min(k, len(guesses))]
 }
 
-// Best returns the most likely label of a text; "" for a text of which the model knows nothing.
-func (m *Model) Best(text string) Guess {
+// Best returns the most likely label of a text and its probability; "" for a text of which the model knows nothing.
+func (m *Model) Best(text string) (label string, p float64) {
 	s := m.scratch()
 	defer m.pool.Put(s)
 	if !s.read(text) {
-		return Guess{}
+		return "", 0
 	}
 	if m.tree != nil {
-		label, p := s.bestLeaf()
-		return Guess{m.labels[label], p}
+		best, p := s.bestLeaf()
+		return m.labels[best], p
 	}
 	best := 0
 	probs := s.probabilities()
@@ -99,7 +92,7 @@ func (m *Model) Best(text string) Guess {
 			best = i
 		}
 	}
-	return Guess{m.labels[best], probs[best]}
+	return m.labels[best], probs[best]
 }
 
 func (m *Model) scratch() *scratch {
@@ -107,42 +100,6 @@ func (m *Model) scratch() *scratch {
 		return s
 	}
 	return newScratch(m)
-}
-
-// Column is a model as a corpus operator: for each text the best label, in a column of this name, and its probability in another
-// that is called the same with "_score" behind.
-type Column struct {
-	Model *Model
-	Name  string // "language"
-}
-
-// Fields implements corpus.Operator.
-func (c Column) Fields() []arrow.Field {
-	return []arrow.Field{
-		{Name: c.Name, Type: arrow.BinaryTypes.String},
-		{Name: c.Name + "_score", Type: arrow.PrimitiveTypes.Float32},
-	}
-}
-
-// Apply implements corpus.Operator. Rows that are not selected hold "" and 0.
-func (c Column) Apply(ctx context.Context, b corpus.Batch) ([]arrow.Array, error) {
-	labels := array.NewStringBuilder(memory.DefaultAllocator)
-	scores := array.NewFloat32Builder(memory.DefaultAllocator)
-	n := int(b.Record.NumRows())
-	guesses := make([]Guess, n)
-	text := b.Text()
-	for i := range b.Len() {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		row := b.Row(i)
-		guesses[row] = c.Model.Best(text.Value(row))
-	}
-	for _, g := range guesses {
-		labels.Append(g.Label)
-		scores.Append(float32(g.Prob))
-	}
-	return []arrow.Array{labels.NewArray(), scores.NewArray()}, nil
 }
 
 // treeNode is a node of the Huffman tree of labels. Leaves come first.

@@ -37,7 +37,7 @@ func shared(t testing.TB) string {
 
 // declaration returns sentences of the Universal Declaration of Human Rights by language.
 func declaration(t testing.TB) map[string][]string {
-	src, err := os.ReadFile("testdata/udhr.tsv")
+	src, err := os.ReadFile("../udhr.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestLanguages(t *testing.T) {
 	for lang, sentences := range texts {
 		for _, s := range sentences {
 			all++
-			if got := m.Best(s).Label; got == lang {
+			if got, _ := m.Best(s); got == lang {
 				right++
 			} else {
 				wrong[lang+" as "+got]++
@@ -86,8 +86,8 @@ func TestPredict(t *testing.T) {
 		if math.Abs(sum-1) > 1e-6 {
 			t.Errorf("%q: the probabilities sum to %v", text, sum)
 		}
-		if best := m.Best(text); best.Label != guesses[0].Label || math.Abs(best.Prob-guesses[0].Prob) > 1e-9 {
-			t.Errorf("%q: Best is %v, Predict's first %v", text, best, guesses[0])
+		if label, p := m.Best(text); label != guesses[0].Label || math.Abs(p-guesses[0].Prob) > 1e-9 {
+			t.Errorf("%q: Best is %s, %v; Predict's first %v", text, label, p, guesses[0])
 		}
 		if again := m.Predict(text, 1); len(again) != 1 || again[0] != guesses[0] {
 			t.Errorf("%q: %v, then %v", text, guesses[0], again)
