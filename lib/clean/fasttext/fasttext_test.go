@@ -134,5 +134,5 @@ func readPieces(b *testing.B, path string) (docs []string) {
 	for text := string(src); len(text) > 4000; text = text[4000:] {
 		docs = append(docs, text[:4000])
 	}
-	return docs[:min(len(docs), 100)]
+	return docs[:min(len(docs), 600)]
 }

@@ -25,7 +25,7 @@ func hashWord(w string) uint32 {
 const eos = "</s>"
 
 // cacheBits is the number of words, as a power of two, whose sums are kept: texts repeat their words.
-const cacheBits = 12
+const cacheBits = 14
 
 // maxCached is the length in bytes of the words that are kept.
 const maxCached = 24
