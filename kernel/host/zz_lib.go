@@ -8,6 +8,7 @@ import (
 	p_quire_lib_chat_jinja "quire/lib/chat/jinja"
 	p_quire_lib_chat_taint "quire/lib/chat/taint"
 	p_quire_lib_clean "quire/lib/clean"
+	p_quire_lib_clean_fasttext "quire/lib/clean/fasttext"
 	p_quire_lib_corpus "quire/lib/corpus"
 	p_quire_lib_show "quire/lib/show"
 	p_quire_lib_token "quire/lib/token"
@@ -84,15 +85,54 @@ var zzlib = []table{
 		{"Span", (*p_quire_lib_chat_taint.Span)(nil)},
 		{"String", (*p_quire_lib_chat_taint.String)(nil)},
 	}},
-	{path: "quire/lib/clean", name: "clean", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/memory quire/lib/corpus time", symbols: []symbol{
+	{path: "quire/lib/clean", name: "clean", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/corpus sync sync/atomic time", symbols: []symbol{
+		{"BankCard", untyped{"untyped string", "bank_card"}},
 		{"C4", p_quire_lib_clean.C4},
+		{"C4Lines", p_quire_lib_clean.C4Lines},
+		{"Chinese", p_quire_lib_clean.Chinese},
+		{"ChineseID", untyped{"untyped string", "chinese_id"}},
+		{"ContentLines", p_quire_lib_clean.ContentLines},
+		{"DefaultQuality", p_quire_lib_clean.DefaultQuality},
+		{"Domains", (*p_quire_lib_clean.Domains)(nil)},
+		{"Email", untyped{"untyped string", "email"}},
+		{"FindPII", p_quire_lib_clean.FindPII},
+		{"Finding", (*p_quire_lib_clean.Finding)(nil)},
 		{"FineWeb", p_quire_lib_clean.FineWeb},
 		{"Gopher", p_quire_lib_clean.Gopher},
 		{"GopherRepetition", p_quire_lib_clean.GopherRepetition},
+		{"Hit", (*p_quire_lib_clean.Hit)(nil)},
+		{"IPAddress", untyped{"untyped string", "ip"}},
+		{"Labels", (*p_quire_lib_clean.Labels)(nil)},
+		{"Language", p_quire_lib_clean.Language},
+		{"Languages", p_quire_lib_clean.Languages},
+		{"MainText", p_quire_lib_clean.MainText},
+		{"Mask", p_quire_lib_clean.Mask},
+		{"NFC", p_quire_lib_clean.NFC},
+		{"NFKC", p_quire_lib_clean.NFKC},
+		{"NGram", (*p_quire_lib_clean.NGram)(nil)},
+		{"NewDomains", p_quire_lib_clean.NewDomains},
+		{"NewWords", p_quire_lib_clean.NewWords},
+		{"Phone", untyped{"untyped string", "phone"}},
+		{"Quality", (*p_quire_lib_clean.Quality)(nil)},
+		{"QualityConfig", (*p_quire_lib_clean.QualityConfig)(nil)},
+		{"ReadTerms", p_quire_lib_clean.ReadTerms},
+		{"Repair", p_quire_lib_clean.Repair},
 		{"Rule", (*p_quire_lib_clean.Rule)(nil)},
 		{"Rules", (*p_quire_lib_clean.Rules)(nil)},
+		{"Score", p_quire_lib_clean.Score},
+		{"Script", p_quire_lib_clean.Script},
+		{"Secret", untyped{"untyped string", "secret"}},
 		{"Stats", (*p_quire_lib_clean.Stats)(nil)},
+		{"TrainNGram", p_quire_lib_clean.TrainNGram},
+		{"TrainQuality", p_quire_lib_clean.TrainQuality},
 		{"Verdict", (*p_quire_lib_clean.Verdict)(nil)},
+		{"Words", (*p_quire_lib_clean.Words)(nil)},
+	}},
+	{path: "quire/lib/clean/fasttext", name: "fasttext", deps: "sync sync/atomic", symbols: []symbol{
+		{"Guess", (*p_quire_lib_clean_fasttext.Guess)(nil)},
+		{"Model", (*p_quire_lib_clean_fasttext.Model)(nil)},
+		{"Open", p_quire_lib_clean_fasttext.Open},
+		{"Parse", p_quire_lib_clean_fasttext.Parse},
 	}},
 	{path: "quire/lib/corpus", name: "corpus", deps: "bufio context encoding/json github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/ipc github.com/apache/arrow/go/v17/arrow/memory hash hash/maphash io io/fs iter os reflect sync sync/atomic time", symbols: []symbol{
 		{"BadRecord", (*p_quire_lib_corpus.BadRecord)(nil)},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ import (
 
 func all() Rules {
 	var rs Rules
-	for _, set := range []Rules{Gopher(), GopherRepetition(), C4(), FineWeb()} {
+	for _, set := range []Rules{Gopher(), GopherRepetition(), C4(), FineWeb(), Chinese()} {
 		rs = append(rs, set...)
 	}
 	return rs
@@ -66,6 +67,14 @@ func TestRules(t *testing.T) {
 		{"fineweb.short_lines", "a\nb\n" + distinct(10), "a\nb\nc\n" + distinct(10)},
 		{"fineweb.dup_line_chars", "a\na\n" + distinct(20), "aaaa\naaaa\n" + distinct(20)},
 		{"fineweb.newlines_per_word", "a b c d e f g h i j\n\n\n", "a b c d e f g h i j\n\n\n\n"},
+		{"chinese.characters", strings.Repeat("语", 200), strings.Repeat("语", 199)},
+		{"chinese.share", "语料库abcdefg", "语料abcdefg"},
+		{"chinese.line_length", "一二三四五六七八九十\n", "一二三四五六七八九十\n二\n"},
+		{"chinese.punctuation", strings.Repeat("语", 49) + "。", strings.Repeat("语", 50) + "。"},
+		{"chinese.punctuation", strings.Repeat("语", 13) + "，，，，，，。", strings.Repeat("语", 12) + "，，，，，，，。"},
+		{"chinese.function_words", "这是", "的的的"},
+		{"chinese.ads_per_line", "欢迎咨询\n正文", "欢迎咨询，免费领取\n正文"},
+		{"chinese.dup_13_grams", "一二三四五六七八九十百千万", strings.Repeat("一二三四五六七八九十百千万", 3)},
 	} {
 		r := all().Find(c.rule)
 		for text, want := range map[string]bool{c.keep: true, c.drop: false} {
@@ -227,27 +236,31 @@ func TestOperator(t *testing.T) {
 	}
 }
 
-func BenchmarkRules(b *testing.B) {
-	for _, kind := range []struct{ name, glob string }{
-		{"prose", "testdata/Isaac.Newton-Opticks.txt"},
-		{"code", "net/http/*.go"},
-	} {
-		var docs []string
+// benchmarkTexts returns prose and code of GOROOT in documents of 4,000 bytes.
+func benchmarkTexts(b *testing.B) map[string][]string {
+	texts := map[string][]string{}
+	for name, glob := range map[string]string{"prose": "testdata/Isaac.Newton-Opticks.txt", "code": "net/http/*.go"} {
 		//lint:ignore SA1019 tests run beside the toolchain that built them
-		files, _ := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", kind.glob))
+		files, _ := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", glob))
+		if len(files) == 0 {
+			b.Skipf("no %s under GOROOT/src", glob)
+		}
 		for _, f := range files {
 			src, err := os.ReadFile(f)
 			if err != nil {
 				b.Fatal(err)
 			}
 			for text := string(src); len(text) > 4000; text = text[4000:] {
-				docs = append(docs, text[:4000])
+				texts[name] = append(texts[name], text[:4000])
 			}
 		}
-		if len(docs) == 0 {
-			b.Skipf("no %s under GOROOT/src", kind.glob)
-		}
-		benchmarkRules(b, "text="+kind.name, docs)
+	}
+	return texts
+}
+
+func BenchmarkRules(b *testing.B) {
+	for name, docs := range benchmarkTexts(b) {
+		benchmarkRules(b, "text="+name, docs)
 	}
 }
 
@@ -255,7 +268,7 @@ func benchmarkRules(b *testing.B, name string, docs []string) {
 	for _, set := range []struct {
 		name  string
 		rules Rules
-	}{{"all", all()}, {"gopher", Gopher()}, {"repetition", GopherRepetition()}, {"c4", C4()}, {"fineweb", FineWeb()}} {
+	}{{"all", slices.Concat(Gopher(), GopherRepetition(), C4(), FineWeb())}, {"gopher", Gopher()}, {"repetition", GopherRepetition()}, {"c4", C4()}, {"fineweb", FineWeb()}} {
 		b.Run(name+"/rules="+set.name, func(b *testing.B) {
 			b.SetBytes(int64(4000 * len(docs)))
 			var s Stats
@@ -271,4 +284,76 @@ func benchmarkRules(b *testing.B, name string, docs []string) {
 			b.ReportMetric(sink, "sum")
 		})
 	}
+}
+
+// The traditional share splits the scripts, and Chinese prose of either lies within all ranges.
+func TestScript(t *testing.T) {
+	for _, c := range []struct {
+		text                    string
+		simplified, traditional int
+	}{{"清洗语料", 1, 0}, {"清洗語料", 0, 1}, {"这是個混合的", 1, 1}, {"abc 一二三", 0, 0}} {
+		if s, tr := Script(c.text); s != c.simplified || tr != c.traditional {
+			t.Errorf("Script(%q) = %d, %d", c.text, s, tr)
+		}
+	}
+	simplified := Rules{Chinese().Find("chinese.traditional").With(0, 0.1)}
+	for text, want := range map[string]bool{"这是清洗过的语料": true, "這是清洗過的語料": false, "一二三": true} {
+		var s Stats
+		s.Measure(text)
+		if _, ok := simplified.Reason(&s); ok != want {
+			t.Errorf("simplified only: %q is kept: %v", text, ok)
+		}
+	}
+}
+
+func TestChineseNovelsAreKept(t *testing.T) {
+	novels, _ := filepath.Glob(filepath.Join(shared(t), "data/text/four-classic-novels/*.txt"))
+	if len(novels) == 0 {
+		t.Skip("no ../shared/data/text/four-classic-novels")
+	}
+	kept, parts := 0, 0
+	for _, name := range novels {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chars := []rune(string(src))
+		for ; len(chars) > 2000; chars = chars[2000:] {
+			var s Stats
+			s.Measure(string(chars[:2000]))
+			parts++
+			if rule, ok := Chinese().Reason(&s); ok {
+				kept++
+			} else if parts-kept < 5 {
+				t.Logf("%s: %s", filepath.Base(name), rule)
+			}
+		}
+	}
+	t.Logf("%d of %d parts of 2,000 characters kept", kept, parts)
+	if kept*1000 < parts*995 {
+		t.Errorf("%d of %d parts of the novels are kept", kept, parts)
+	}
+}
+
+// shared returns the folder of real samples beside the project, or skips the test.
+func shared(t testing.TB) string {
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+			continue
+		}
+		for up := filepath.Dir(dir); ; up = filepath.Dir(up) {
+			if _, err := os.Stat(filepath.Join(up, "shared/data")); err == nil {
+				return filepath.Join(up, "shared")
+			}
+			if up == filepath.Dir(up) {
+				t.Skip("no ../shared beside the project")
+			}
+		}
+	}
+	t.Skip("no go.mod above the test")
+	return ""
 }

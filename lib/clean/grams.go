@@ -2,6 +2,7 @@ package clean
 
 import (
 	"math/bits"
+	"slices"
 	"unsafe"
 )
 
@@ -9,7 +10,7 @@ import (
 const gramBase = 0x9E3779B97F4A7C15
 
 // maxGram is the longest sequence of words that a rule asks about.
-const maxGram = 10
+const maxGram = 13
 
 var gramPower = func() (p [maxGram + 1]uint64) {
 	p[0] = 1
@@ -26,37 +27,23 @@ func (s *Stats) gram(i, n int) uint64 { return s.prefix[i+n] - s.prefix[i]*gramP
 func (s *Stats) chars(i, j int) int { return int(s.ends[j] - s.ends[i]) }
 
 // TopGram returns the code points, spaces between words included, that the most frequent sequence of n words covers where it occurs
-// at all; 0 for texts of fewer than n words. 2 ≤ n ≤ 10. As datatrove, it counts a sequence that occurs once too; among equally frequent
+// at all; 0 for texts of fewer than n words. 2 ≤ n ≤ 13. As datatrove, it counts a sequence that occurs once too; among equally frequent
 // ones the first counts.
 func (s *Stats) TopGram(n int) int {
 	if len(s.words) < n {
 		return 0
 	}
-	best, at := uint32(1), 0
-	again := s.repeats(n)
-	s.counts.reset(len(again))
-	for _, i := range again {
-		if int(i)+n > len(s.words) {
-			break
-		}
-		if c, first := s.counts.add(s.gram(int(i), n), uint32(i)); c > best || c == best && c > 1 && int(first) < at {
-			best, at = c, int(first)
-		}
-	}
-	return int(best) * (s.chars(at, at+n) + n - 1)
+	r := s.repeats(n)
+	return int(r.most) * (s.chars(int(r.first), int(r.first)+n) + n - 1)
 }
 
-// DupGram returns the code points in sequences of n words that occurred before, each word counted once. 2 ≤ n ≤ 10.
+// DupGram returns the code points in sequences of n words that occurred before, each word counted once. 2 ≤ n ≤ 13.
 func (s *Stats) DupGram(n int) int {
-	again := s.repeats(n)
+	again := s.repeats(n).at
 	s.grams.reset(len(again))
 	dup, free := 0, 0 // words before free are counted
 	for _, at := range again {
-		i := int(at)
-		if i+n > len(s.words) {
-			break
-		}
-		if i >= free && !s.grams.add(s.gram(i, n)) {
+		if i := int(at); i >= free && !s.grams.add(s.gram(i, n)) {
 			dup += s.chars(i, i+n)
 			free = i + n
 		}
@@ -64,37 +51,89 @@ func (s *Stats) DupGram(n int) int {
 	return dup
 }
 
-// places are the words that begin a sequence which occurs more than once.
-type places struct {
-	at    []int32 // ascending
+// repeated is what is known of the sequences of one length that occur more than once.
+type repeated struct {
 	known bool
+	at    []int32 // where they begin, ascending
+	most  uint32  // how often the most frequent one occurs; 1 where none does again
+	first int32   // where that one is first
 }
 
-// repeats returns where sequences of n words can be that occur more than once: where shorter ones do, of two words, or of five where n
-// allows. Most texts have few such places, which makes the longer sequences cheap.
-func (s *Stats) repeats(n int) []int32 {
-	p, short := &s.twos, 2
-	if n >= 5 {
-		p, short = &s.fives, 5
+// repeats finds the sequences of n words that occur more than once. They can begin only where a sequence of n−1 words does that occurs
+// more than once, which most texts have few of: only pairs are looked for everywhere.
+func (s *Stats) repeats(n int) *repeated {
+	r := &s.repeated[n]
+	if r.known {
+		return r
 	}
-	if p.known {
-		return p.at
-	}
-	total := max(0, len(s.words)-short+1)
-	s.counts.reset(total)
-	s.marks = append(s.marks[:0], make([]bool, total)...)
-	for i := range total {
-		if c, first := s.counts.add(s.gram(i, short), uint32(i)); c > 1 {
-			s.marks[i], s.marks[first] = true, true
+	*r = repeated{known: true, at: r.at[:0], most: 1}
+	if n == 2 {
+		s.starts = s.starts[:0]
+		for i := range max(0, len(s.words)-1) {
+			s.starts = append(s.starts, int32(i))
 		}
 	}
-	p.at, p.known = p.at[:0], true
-	for i, again := range s.marks {
-		if again {
-			p.at = append(p.at, int32(i))
+	from := s.starts
+	if n > 2 {
+		from = s.repeats(n - 1).at
+	}
+	for len(from) > 0 && int(from[len(from)-1])+n > len(s.words) {
+		from = from[:len(from)-1]
+	}
+	s.heads.reset(len(from))
+	for _, i := range from {
+		s.occurs(r, i, n)
+	}
+	r.at = slices.Grow(r.at, len(from))[:len(from)]
+	k := 0
+	for _, i := range from { // without a branch, which could not be foreseen
+		r.at[k] = i
+		again := 0
+		if s.times[s.head[i]] > 1 {
+			again = 1
+		}
+		k += again
+	}
+	r.at = r.at[:k]
+	return r
+}
+
+// occurs counts the sequence of n words at i with the equal one that came first.
+func (s *Stats) occurs(r *repeated, i int32, n int) {
+	key := s.gram(int(i), n)
+	mask := uint64(len(s.heads.at) - 1)
+	for slot := key * mix >> s.heads.shift; ; slot++ {
+		head := s.heads.at[slot&mask] - 1
+		if head < 0 {
+			s.heads.at[slot&mask] = i + 1
+			s.head[i], s.times[i] = i, 1
+			return
+		}
+		if s.gram(int(head), n) == key {
+			s.head[i] = head
+			s.times[head]++
+			if t := s.times[head]; t > r.most || t == r.most && head < r.first {
+				r.most, r.first = t, head
+			}
+			return
 		}
 	}
-	return p.at
+}
+
+// headTable finds the first of equal sequences by their hash. It holds places in the text, plus one; zero is free.
+type headTable struct {
+	at    []int32
+	shift int
+}
+
+func (h *headTable) reset(n int) {
+	size := tableSize(n)
+	if size > cap(h.at) {
+		h.at = make([]int32, size)
+	}
+	h.at = h.at[:size]
+	clear(h.at)
+	h.shift = 64 - bits.TrailingZeros(uint(size))
 }
 
 // hashSet is a set of hashes that is emptied often. Zero marks a free place; the hash zero is kept as one.
@@ -127,43 +166,6 @@ func (h *hashSet) add(key uint64) bool {
 			return true
 		case key:
 			return false
-		}
-	}
-}
-
-// hashCount counts hashes, as hashSet.
-type hashCount struct {
-	cells []countCell
-	shift int
-}
-
-type countCell struct {
-	key          uint64
-	count, first uint32
-}
-
-func (h *hashCount) reset(n int) {
-	size := tableSize(n)
-	if size > cap(h.cells) {
-		h.cells = make([]countCell, size)
-	}
-	h.cells = h.cells[:size]
-	clear(h.cells)
-	h.shift = 64 - bits.TrailingZeros(uint(size))
-}
-
-// add counts the key and returns how often it occurred and where first.
-func (h *hashCount) add(key uint64, at uint32) (count, first uint32) {
-	key = max(key, 1)
-	mask := uint64(len(h.cells) - 1)
-	for i := key * mix >> h.shift; ; i++ {
-		switch c := &h.cells[i&mask]; c.key {
-		case 0:
-			*c = countCell{key, 1, at}
-			return 1, at
-		case key:
-			c.count++
-			return c.count, c.first
 		}
 	}
 }

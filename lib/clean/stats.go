@@ -42,26 +42,25 @@ type Stats struct {
 	C4Sentences   int // sentences in those
 	LoremIpsum    bool
 
-	suspect     bool     // the line has a word of policyPhrases or of lorem ipsum
-	words       []uint64 // hash of each word and symbol
-	prefix      []uint64 // polynomial over words: of n words, the hash is prefix[i+n] − prefix[i]·base^n
-	ends        []int32  // code points of words 0…i−1
-	twos, fives places
-	marks       []bool
-	lines       hashSet
-	paras       hashSet
-	grams       hashSet
-	counts      hashCount
+	text     string // what was measured
+	chinese  hanStats
+	suspect  bool     // the line has a word of policyPhrases or of lorem ipsum
+	words    []uint64 // hash of each word and symbol
+	prefix   []uint64 // polynomial over words: of n words, the hash is prefix[i+n] − prefix[i]·base^n
+	ends     []int32  // code points of words 0…i−1
+	starts   []int32  // 0, 1, 2 …
+	head     []int32  // of each word, where the sequence that begins there is first; for the length that is looked at
+	times    []uint32 // of each first place, how often
+	repeated [maxGram + 1]repeated
+	heads    headTable
+	lines    hashSet
+	paras    hashSet
+	grams    hashSet
 }
 
-// Measure takes the numbers of a text.
+// Measure takes the numbers of a text. Until the next one, s refers to it.
 func (s *Stats) Measure(text string) {
-	*s = Stats{words: s.words[:0], prefix: s.prefix[:0], ends: s.ends[:0], twos: places{at: s.twos.at}, fives: places{at: s.fives.at},
-		marks: s.marks, lines: s.lines, paras: s.paras, grams: s.grams, counts: s.counts}
-	lines := strings.Count(text, "\n") + 1
-	s.lines.reset(lines)
-	s.paras.reset(lines)
-	s.ends = append(s.ends, 0)
+	s.begin(text)
 	var stops uint8
 	for rest := text; len(rest) > 0; {
 		line := rest
@@ -82,6 +81,22 @@ func (s *Stats) Measure(text string) {
 		h = h*gramBase + w
 		s.prefix = append(s.prefix, h)
 	}
+	if n := len(s.words); n > len(s.head) {
+		s.head, s.times = make([]int32, n), make([]uint32, n)
+	}
+}
+
+// begin empties s for a text, keeping its memory.
+func (s *Stats) begin(text string) {
+	*s = Stats{text: text, words: s.words[:0], prefix: s.prefix[:0], ends: s.ends[:0], starts: s.starts, head: s.head, times: s.times,
+		repeated: s.repeated, heads: s.heads, lines: s.lines, paras: s.paras, grams: s.grams}
+	for n := range s.repeated {
+		s.repeated[n].known = false
+	}
+	lines := strings.Count(text, "\n") + 1
+	s.lines.reset(lines)
+	s.paras.reset(lines)
+	s.ends = append(s.ends, 0)
 }
 
 // line measures one line.
