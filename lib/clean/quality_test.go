@@ -14,6 +14,7 @@ import (
 // twoCorpora returns documents of prose and of code from GOROOT.
 func twoCorpora(t *testing.T) (prose, code []string) {
 	read := func(glob string) (docs []string) {
+		//lint:ignore SA1019 tests run beside the toolchain that built them
 		files, _ := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", glob))
 		for _, f := range files {
 			src, err := os.ReadFile(f)
