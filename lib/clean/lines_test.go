@@ -53,7 +53,7 @@ func TestRepair(t *testing.T) {
 		"naïve Ångström façade":        "naïve Ångström façade",
 		"a\r\nb\rc\u2028d\u0085e":      "a\nb\nc\nd\ne",
 		"\ufeffx\x00y\u200bz\u00adw\a": "xyzw",
-		"می\u200cخواهم 👩‍👧":                 "می\u200cخواهم 👩‍👧",
+		"می\u200cخواهم 👩‍👧":            "می\u200cخواهم 👩‍👧",
 		"bad \xff byte":                "bad \uFFFD byte",
 	} {
 		if got := Repair(in); got != want {
