@@ -241,7 +241,7 @@ func takeOutputs(s *Session) (*outputs, error) {
 		}
 	}
 	os.Stdin, os.Stdout, os.Stderr = null, o.pipes[0].w, o.pipes[1].w
-	o.unlog = redirectLog(o.before[2])
+	o.unlog = redirectLog()
 	return o, nil
 }
 

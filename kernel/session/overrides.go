@@ -59,9 +59,11 @@ type logWriter struct{}
 
 func (logWriter) Write(b []byte) (int, error) { return errorStream().Write(b) }
 
-func redirectLog(from io.Writer) (restore func()) {
+// redirectLog sends what the default logger writes to the process's standard error to the goroutine's cell instead. A logger that the
+// program has pointed elsewhere stays as it is.
+func redirectLog() (restore func()) {
 	old := log.Writer()
-	if old != from {
+	if f, ok := old.(*os.File); !ok || f.Name() != "/dev/stderr" {
 		return func() {}
 	}
 	log.SetOutput(logWriter{})
