@@ -21,12 +21,12 @@ type collector struct {
 	space  bool // white space stands between what was written and what comes
 }
 
-// walk collects the blocks below an element.
-func (c *collector) walk(e *element) {
-	for n := e.node.FirstChild; n != nil; n = n.NextSibling {
+// walk collects the blocks below a node, which is e's own or one inline within e.
+func (c *collector) walk(e *element, node *html.Node) {
+	for n := node.FirstChild; n != nil; n = n.NextSibling {
 		switch n.Type {
 		case html.TextNode:
-			c.write(n.Data, e.node.DataAtom == atom.Pre)
+			c.write(n.Data, node.DataAtom == atom.Pre)
 		case html.ElementNode:
 			c.element(e, n)
 		case html.DocumentNode, html.DoctypeNode, html.CommentNode:
@@ -54,18 +54,18 @@ func (c *collector) element(e *element, n *html.Node) {
 			c.inA++
 			defer func() { c.inA-- }()
 		}
-		c.walk(&element{node: n, parent: e.parent, depth: e.depth, from: -1})
+		c.walk(e, n)
 		return
 	}
 	c.flush(e)
-	child := &element{node: n, parent: e, depth: e.depth + 1, from: len(c.page.blocks), hint: hint(n)}
+	child := &element{parent: e, from: len(c.page.blocks), hint: hint(n)}
 	if n.DataAtom == atom.Blockquote {
 		c.quotes++
 		defer func() { c.quotes-- }()
 	}
 	outer := c.tag
 	c.tag = n.DataAtom
-	c.walk(child)
+	c.walk(child, n)
 	c.flush(child)
 	c.tag = outer
 	child.to = len(c.page.blocks)
@@ -98,9 +98,6 @@ func (c *collector) write(s string, pre bool) {
 // flush ends the block, which belongs to e.
 func (c *collector) flush(e *element) {
 	if text := strings.TrimSpace(c.text.String()); text != "" {
-		for e.from < 0 {
-			e = e.parent
-		}
 		c.page.blocks = append(c.page.blocks, block{text: text, tag: c.tag, links: min(c.links, len(text)), quoted: c.quotes > 0, parent: e})
 	}
 	c.text.Reset()
