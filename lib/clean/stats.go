@@ -246,7 +246,8 @@ func (s *Stats) scan(line string, stops *uint8) (longest int) {
 func (s *Stats) symbol(line string, i, size int) (n, chars int) {
 	first := line[i : i+size]
 	n, chars = size, 1
-	for strings.HasPrefix(line[i+n:], first) {
+	broken := size == 1 && first[0] >= utf8.RuneSelf // a byte that is no UTF-8; the next character may begin with it
+	for !broken && strings.HasPrefix(line[i+n:], first) {
 		n += size
 		chars++
 	}
