@@ -10,7 +10,7 @@ import (
 )
 
 // MainText returns the title and the main text of a web page: the article without menus, teasers, comments, captions and forms, one
-// paragraph a line, blank lines between them. ok is false where the page has no text of an article's kind; text is empty then.
+// paragraph a line, blank lines between them, preformatted text as it is. ok is false where the page has no text of an article's kind; text is empty then.
 //
 // The page becomes a sequence of blocks (paragraphs, headings, list items), each with its length, its share of link text and its place
 // in the tree. The element whose blocks read most like prose is the article (the idea of readability: paragraphs vote for their

@@ -12,11 +12,12 @@ import (
 type collector struct {
 	page   *pageTree
 	strict bool
-	free   map[*html.Node]int
+	free   map[*html.Node]int // bytes of text outside of links
 	text   strings.Builder
 	links  int
-	inA    int
-	quotes int
+	inA    int // links around
+	quotes int // block quotations around
+	pre    int // preformatted elements around
 	tag    atom.Atom
 	space  bool // white space stands between what was written and what comes
 }
@@ -26,7 +27,7 @@ func (c *collector) walk(e *element, node *html.Node) {
 	for n := node.FirstChild; n != nil; n = n.NextSibling {
 		switch n.Type {
 		case html.TextNode:
-			c.write(n.Data, node.DataAtom == atom.Pre)
+			c.write(n.Data)
 		case html.ElementNode:
 			c.element(e, n)
 		case html.DocumentNode, html.DoctypeNode, html.CommentNode:
@@ -43,7 +44,7 @@ func (c *collector) element(e *element, n *html.Node) {
 		return
 	}
 	if n.DataAtom == atom.Br {
-		if next := n.NextSibling; next != nil && (next.DataAtom == atom.Br || next.Type == html.TextNode && strings.TrimSpace(next.Data) == "" && next.NextSibling != nil && next.NextSibling.DataAtom == atom.Br) {
+		if twice(n) {
 			c.flush(e)
 		}
 		c.space = true
@@ -59,9 +60,13 @@ func (c *collector) element(e *element, n *html.Node) {
 	}
 	c.flush(e)
 	child := &element{parent: e, from: len(c.page.blocks), hint: hint(n)}
-	if n.DataAtom == atom.Blockquote {
+	switch n.DataAtom {
+	case atom.Blockquote:
 		c.quotes++
 		defer func() { c.quotes-- }()
+	case atom.Pre:
+		c.pre++
+		defer func() { c.pre-- }()
 	}
 	outer := c.tag
 	c.tag = n.DataAtom
@@ -74,9 +79,18 @@ func (c *collector) element(e *element, n *html.Node) {
 	}
 }
 
-// write adds text to the block, white space folded.
-func (c *collector) write(s string, pre bool) {
-	if pre {
+// twice reports whether another line break follows a line break: together they end a paragraph.
+func twice(br *html.Node) bool {
+	next := br.NextSibling
+	if next != nil && next.Type == html.TextNode && strings.TrimSpace(next.Data) == "" {
+		next = next.NextSibling
+	}
+	return next != nil && next.DataAtom == atom.Br
+}
+
+// write adds text to the block, white space folded unless it is preformatted.
+func (c *collector) write(s string) {
+	if c.pre > 0 {
 		c.text.WriteString(s)
 		return
 	}
@@ -145,7 +159,7 @@ func measure(n *html.Node, free map[*html.Node]int) int {
 // its name alone.
 func (c *collector) skipped(n *html.Node) bool {
 	switch n.DataAtom {
-	case atom.Script, atom.Style, atom.Head, atom.Template:
+	case atom.Script, atom.Style, atom.Head, atom.Template, atom.Noscript, atom.Iframe, atom.Textarea:
 		return true
 	}
 	return c.strict && c.free[n]*2 < c.free[c.page.doc] && framed(n)
@@ -154,8 +168,8 @@ func (c *collector) skipped(n *html.Node) bool {
 // framed reports whether an element carries the mark of what surrounds articles.
 func framed(n *html.Node) bool {
 	switch n.DataAtom {
-	case atom.Noscript, atom.Iframe, atom.Form, atom.Nav, atom.Aside, atom.Footer, atom.Button, atom.Svg, atom.Select, atom.Input,
-		atom.Textarea, atom.Object, atom.Embed, atom.Video, atom.Audio, atom.Canvas, atom.Figure, atom.Figcaption, atom.Math, atom.Dialog, atom.Menu:
+	case atom.Form, atom.Nav, atom.Aside, atom.Footer, atom.Button, atom.Svg, atom.Select, atom.Input,
+		atom.Object, atom.Embed, atom.Video, atom.Audio, atom.Canvas, atom.Figure, atom.Figcaption, atom.Math, atom.Dialog, atom.Menu:
 		return true
 	case atom.Body, atom.Html, atom.Article, atom.Main:
 		return false
