@@ -97,3 +97,17 @@ func FuzzLanguage(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkLanguage(b *testing.B) {
+	Language("train first")
+	for name, docs := range benchmarkTexts(b) {
+		b.Run("text="+name, func(b *testing.B) {
+			b.SetBytes(int64(4000 * len(docs)))
+			for b.Loop() {
+				for _, d := range docs {
+					Language(d)
+				}
+			}
+		})
+	}
+}
