@@ -10,7 +10,7 @@ import (
 )
 
 // MainText returns the title and the main text of a web page: the article without menus, teasers, comments, captions and forms, one
-// paragraph a line, blank lines between them. ok is false where the page has no text of an article's kind; text is empty then.
+// paragraph a line, blank lines between them, preformatted text as it is. ok is false where the page has no text of an article's kind; text is empty then.
 //
 // The page becomes a sequence of blocks (paragraphs, headings, list items), each with its length, its share of link text and its place
 // in the tree. The element whose blocks read most like prose is the article (the idea of readability: paragraphs vote for their
@@ -48,11 +48,9 @@ type block struct {
 	parent *element
 }
 
-// element is a node of the page with the prose in it.
+// element is a block element of the page with the prose in it.
 type element struct {
-	node     *html.Node
 	parent   *element
-	depth    int
 	good     float64 // of all blocks within
 	score    float64 // the same, each block the less the deeper it lies
 	length   int
@@ -70,10 +68,10 @@ type pageTree struct {
 // newPage collects the blocks of a page; strict leaves out what is marked as the page's frame.
 func newPage(doc *html.Node, strict bool) *pageTree {
 	p := &pageTree{doc: doc}
-	root := &element{node: doc, hint: unnamed}
+	root := &element{hint: unnamed}
 	c := collector{page: p, strict: strict, free: map[*html.Node]int{}}
 	measure(doc, c.free)
-	c.walk(root)
+	c.walk(root, doc)
 	c.flush(root)
 	root.to = len(p.blocks)
 	p.elements = append(p.elements, root)

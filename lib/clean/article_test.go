@@ -149,6 +149,7 @@ func TestMainText(t *testing.T) {
 		"a form around the page": {`<form>` + body + `</form>`, "", two},
 		"headings stay":          {body + `<h2>The ice</h2>` + body + `<h2>Related</h2>`, "", two + "\n\nThe ice\n\n" + two},
 		"told in JSON-LD":        {`<script type="application/ld+json">{"@graph":[{"articleBody":"` + paragraph + `\n` + paragraph + `"}]}</script><p>Please subscribe to read on.</p>`, "", two},
+		"code stays as it is":    {body + "<pre><code>if x {\n\treturn\n}</code></pre>" + body, "", two + "\n\nif x {\n\treturn\n}\n\n" + two},
 		"scripts":                {`<script>var x = "` + paragraph + `"</script>` + body, "", two},
 	} {
 		title, text, ok := MainText(c.page)

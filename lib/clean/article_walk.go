@@ -12,21 +12,22 @@ import (
 type collector struct {
 	page   *pageTree
 	strict bool
-	free   map[*html.Node]int
+	free   map[*html.Node]int // bytes of text outside of links
 	text   strings.Builder
 	links  int
-	inA    int
-	quotes int
+	inA    int // links around
+	quotes int // block quotations around
+	pre    int // preformatted elements around
 	tag    atom.Atom
 	space  bool // white space stands between what was written and what comes
 }
 
-// walk collects the blocks below an element.
-func (c *collector) walk(e *element) {
-	for n := e.node.FirstChild; n != nil; n = n.NextSibling {
+// walk collects the blocks below a node, which is e's own or one inline within e.
+func (c *collector) walk(e *element, node *html.Node) {
+	for n := node.FirstChild; n != nil; n = n.NextSibling {
 		switch n.Type {
 		case html.TextNode:
-			c.write(n.Data, e.node.DataAtom == atom.Pre)
+			c.write(n.Data)
 		case html.ElementNode:
 			c.element(e, n)
 		case html.DocumentNode, html.DoctypeNode, html.CommentNode:
@@ -43,7 +44,7 @@ func (c *collector) element(e *element, n *html.Node) {
 		return
 	}
 	if n.DataAtom == atom.Br {
-		if next := n.NextSibling; next != nil && (next.DataAtom == atom.Br || next.Type == html.TextNode && strings.TrimSpace(next.Data) == "" && next.NextSibling != nil && next.NextSibling.DataAtom == atom.Br) {
+		if twice(n) {
 			c.flush(e)
 		}
 		c.space = true
@@ -54,18 +55,22 @@ func (c *collector) element(e *element, n *html.Node) {
 			c.inA++
 			defer func() { c.inA-- }()
 		}
-		c.walk(&element{node: n, parent: e.parent, depth: e.depth, from: -1})
+		c.walk(e, n)
 		return
 	}
 	c.flush(e)
-	child := &element{node: n, parent: e, depth: e.depth + 1, from: len(c.page.blocks), hint: hint(n)}
-	if n.DataAtom == atom.Blockquote {
+	child := &element{parent: e, from: len(c.page.blocks), hint: hint(n)}
+	switch n.DataAtom {
+	case atom.Blockquote:
 		c.quotes++
 		defer func() { c.quotes-- }()
+	case atom.Pre:
+		c.pre++
+		defer func() { c.pre-- }()
 	}
 	outer := c.tag
 	c.tag = n.DataAtom
-	c.walk(child)
+	c.walk(child, n)
 	c.flush(child)
 	c.tag = outer
 	child.to = len(c.page.blocks)
@@ -74,9 +79,18 @@ func (c *collector) element(e *element, n *html.Node) {
 	}
 }
 
-// write adds text to the block, white space folded.
-func (c *collector) write(s string, pre bool) {
-	if pre {
+// twice reports whether another line break follows a line break: together they end a paragraph.
+func twice(br *html.Node) bool {
+	next := br.NextSibling
+	if next != nil && next.Type == html.TextNode && strings.TrimSpace(next.Data) == "" {
+		next = next.NextSibling
+	}
+	return next != nil && next.DataAtom == atom.Br
+}
+
+// write adds text to the block, white space folded unless it is preformatted.
+func (c *collector) write(s string) {
+	if c.pre > 0 {
 		c.text.WriteString(s)
 		return
 	}
@@ -98,9 +112,6 @@ func (c *collector) write(s string, pre bool) {
 // flush ends the block, which belongs to e.
 func (c *collector) flush(e *element) {
 	if text := strings.TrimSpace(c.text.String()); text != "" {
-		for e.from < 0 {
-			e = e.parent
-		}
 		c.page.blocks = append(c.page.blocks, block{text: text, tag: c.tag, links: min(c.links, len(text)), quoted: c.quotes > 0, parent: e})
 	}
 	c.text.Reset()
@@ -148,7 +159,7 @@ func measure(n *html.Node, free map[*html.Node]int) int {
 // its name alone.
 func (c *collector) skipped(n *html.Node) bool {
 	switch n.DataAtom {
-	case atom.Script, atom.Style, atom.Head, atom.Template:
+	case atom.Script, atom.Style, atom.Head, atom.Template, atom.Noscript, atom.Iframe, atom.Textarea:
 		return true
 	}
 	return c.strict && c.free[n]*2 < c.free[c.page.doc] && framed(n)
@@ -157,8 +168,8 @@ func (c *collector) skipped(n *html.Node) bool {
 // framed reports whether an element carries the mark of what surrounds articles.
 func framed(n *html.Node) bool {
 	switch n.DataAtom {
-	case atom.Noscript, atom.Iframe, atom.Form, atom.Nav, atom.Aside, atom.Footer, atom.Button, atom.Svg, atom.Select, atom.Input,
-		atom.Textarea, atom.Object, atom.Embed, atom.Video, atom.Audio, atom.Canvas, atom.Figure, atom.Figcaption, atom.Math, atom.Dialog, atom.Menu:
+	case atom.Form, atom.Nav, atom.Aside, atom.Footer, atom.Button, atom.Svg, atom.Select, atom.Input,
+		atom.Object, atom.Embed, atom.Video, atom.Audio, atom.Canvas, atom.Figure, atom.Figcaption, atom.Math, atom.Dialog, atom.Menu:
 		return true
 	case atom.Body, atom.Html, atom.Article, atom.Main:
 		return false

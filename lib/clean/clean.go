@@ -7,6 +7,11 @@
 // threshold needs those columns only, never the text. Thresholds of the published recipes are the defaults, each with its source, in
 // one table ([Gopher], [GopherRepetition], [C4], [FineWeb], [Chinese]).
 //
+// Judges that are trained or brought along become rules too: [Quality] from two corpora, [NGram] perplexity, [Words] of a list, and any
+// function by [Score]. Labels are columns by [Labels]: [Language], or a model of package fasttext.
+//
+//	page ── MainText ──▶ text ── Repair, NFC, ContentLines, C4Lines, Mask ──▶ text
+//
 // Invariant: a rule sees one document and nothing else; the same text has the same values everywhere.
 // Invariant: nothing here rewrites a corpus. What changes text (line filters, masking, repair) is a function from string to string that
 // the user applies on purpose.

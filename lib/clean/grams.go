@@ -38,18 +38,7 @@ func (s *Stats) TopGram(n int) int {
 }
 
 // DupGram returns the code points in sequences of n words that occurred before, each word counted once. 2 ≤ n ≤ 13.
-func (s *Stats) DupGram(n int) int {
-	again := s.repeats(n).at
-	s.grams.reset(len(again))
-	dup, free := 0, 0 // words before free are counted
-	for _, at := range again {
-		if i := int(at); i >= free && !s.grams.add(s.gram(i, n)) {
-			dup += s.chars(i, i+n)
-			free = i + n
-		}
-	}
-	return dup
-}
+func (s *Stats) DupGram(n int) int { return s.repeats(n).dup }
 
 // repeated is what is known of the sequences of one length that occur more than once.
 type repeated struct {
@@ -57,6 +46,7 @@ type repeated struct {
 	at    []int32 // where they begin, ascending
 	most  uint32  // how often the most frequent one occurs; 1 where none does again
 	first int32   // where that one is first
+	dup   int     // code points in those that occurred before, each word counted once
 }
 
 // repeats finds the sequences of n words that occur more than once. They can begin only where a sequence of n−1 words does that occurs
@@ -95,6 +85,18 @@ func (s *Stats) repeats(n int) *repeated {
 		k += again
 	}
 	r.at = r.at[:k]
+	free := int32(0) // words before it are counted
+	for _, i := range r.at {
+		if i < free {
+			continue
+		}
+		if head := s.head[i]; s.times[head] != 0 {
+			s.times[head] = 0 // from now on, it occurred before
+		} else {
+			r.dup += s.chars(int(i), int(i)+n)
+			free = i + int32(n)
+		}
+	}
 	return r
 }
 

@@ -97,3 +97,33 @@ func FuzzLanguage(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkLanguage(b *testing.B) {
+	Language("train first")
+	for name, docs := range benchmarkTexts(b) {
+		b.Run("text="+name, func(b *testing.B) {
+			b.SetBytes(int64(4000 * len(docs)))
+			for b.Loop() {
+				for _, d := range docs {
+					Language(d)
+				}
+			}
+		})
+	}
+}
+
+// Nothing that repairs, filters or masks touches ordinary sentences of any language.
+func TestSentencesAreLeftAlone(t *testing.T) {
+	for line := range strings.Lines(udhr) {
+		code, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		for name, f := range map[string]func(string) string{"Repair": Repair, "ContentLines": ContentLines, "Mask": Mask} {
+			want := text
+			if name == "Repair" {
+				want = strings.ReplaceAll(text, "\u00ad", "")
+			}
+			if got := f(text); got != want {
+				t.Errorf("%s of %s: %q becomes %q", name, code, text, got)
+			}
+		}
+	}
+}

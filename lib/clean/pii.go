@@ -156,11 +156,25 @@ func addressAt(text string, i int) (Finding, bool) {
 	if dots != 3 || end < len(text) && (isAlnum(text[end]) || text[end] == '.' && end+1 < len(text) && isDigit(text[end+1])) {
 		return Finding{}, false
 	}
+	if numbering(text[:i]) {
+		return Finding{}, false
+	}
 	a, err := netip.ParseAddr(text[i:end])
 	if err != nil || !public(a) {
 		return Finding{}, false
 	}
 	return Finding{IPAddress, i, end}, true
+}
+
+// numbering reports whether a text ends in a word that is followed by the number of a section or version.
+func numbering(before string) bool {
+	before = strings.TrimRight(before[max(0, len(before)-12):], " \u00a0")
+	for _, w := range [...]string{"section", "sections", "sec.", "§", "version", "ver.", "chapter", "clause", "release", "第", "版本"} {
+		if len(before) >= len(w) && strings.EqualFold(before[len(before)-len(w):], w) {
+			return true
+		}
+	}
+	return false
 }
 
 // ipv6At finds a public IPv6 address whose first colon is text[colon].
@@ -200,7 +214,7 @@ var reserved = func() (p []netip.Prefix) {
 
 // public reports whether an address is one of a host on the internet.
 func public(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Is6() && a.As16()[0]&0xe0 != 0x20 { // 2000::/3 is all that is given out
 		return false
 	}
 	for _, p := range reserved {

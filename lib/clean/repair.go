@@ -16,7 +16,7 @@ func NFKC(text string) string { return norm.NFKC.String(text) }
 
 // Repair returns the text as it was meant: UTF-8 that was read as Windows-1252 or Latin-1 is decoded ("donâ€™t" to "don’t"), up to
 // three times over; line ends of any kind become \n; control characters, soft hyphens, byte order marks and zero-width spaces go
-// (joiners stay: Persian, Hindi and emoji need them); bytes that are no UTF-8 become U+FFFD.
+// (joiners stay, as Persian, Hindi and emoji need them, and the spaces that Thai and Khmer set between words); bytes that are no UTF-8 become U+FFFD.
 //
 // A sequence is decoded only where the text shows that it was damaged, as ftfy does (Speer 2019, doi:10.5281/zenodo.2591652):
 // "voilà »" and „Spaß“ are left alone.
@@ -49,8 +49,13 @@ func clean(text string) bool {
 func tidy(text string) string {
 	var b strings.Builder
 	b.Grow(len(text))
+	before := rune(0)
 	for i, r := range text {
+		last := before
+		before = r
 		switch {
+		case r == '\u200b' && unspaced(last):
+			b.WriteRune(r)
 		case r == '\r':
 			if !strings.HasPrefix(text[i+1:], "\n") {
 				b.WriteByte('\n')
@@ -65,6 +70,11 @@ func tidy(text string) string {
 		}
 	}
 	return b.String()
+}
+
+// unspaced reports whether r is a letter of Thai, Lao, Burmese or Khmer, which mark the ends of words by zero-width spaces.
+func unspaced(r rune) bool {
+	return r >= 0x0e00 && r <= 0x0eff || r >= 0x1000 && r <= 0x109f || r >= 0x1780 && r <= 0x17ff
 }
 
 // windows1252 maps the characters of Windows-1252's bytes 0x80…0x9f; the five bytes that it leaves free are Latin-1's.

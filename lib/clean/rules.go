@@ -13,7 +13,12 @@ var (
 )
 
 // per is a/b, NaN where there is nothing to divide by.
-func per(a, b int) float64 { return float64(a) / float64(b) }
+func per(a, b int) float64 {
+	if b == 0 {
+		return math.NaN()
+	}
+	return float64(a) / float64(b)
+}
 
 // Gopher returns the quality rules of Gopher with datatrove's readings of them.
 func Gopher() Rules {

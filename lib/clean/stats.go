@@ -55,7 +55,6 @@ type Stats struct {
 	heads    headTable
 	lines    hashSet
 	paras    hashSet
-	grams    hashSet
 }
 
 // Measure takes the numbers of a text. Until the next one, s refers to it.
@@ -89,7 +88,7 @@ func (s *Stats) Measure(text string) {
 // begin empties s for a text, keeping its memory.
 func (s *Stats) begin(text string) {
 	*s = Stats{text: text, words: s.words[:0], prefix: s.prefix[:0], ends: s.ends[:0], starts: s.starts, head: s.head, times: s.times,
-		repeated: s.repeated, heads: s.heads, lines: s.lines, paras: s.paras, grams: s.grams}
+		repeated: s.repeated, heads: s.heads, lines: s.lines, paras: s.paras}
 	for n := range s.repeated {
 		s.repeated[n].known = false
 	}
@@ -246,7 +245,8 @@ func (s *Stats) scan(line string, stops *uint8) (longest int) {
 func (s *Stats) symbol(line string, i, size int) (n, chars int) {
 	first := line[i : i+size]
 	n, chars = size, 1
-	for strings.HasPrefix(line[i+n:], first) {
+	broken := size == 1 && first[0] >= utf8.RuneSelf // a byte that is no UTF-8; the next character may begin with it
+	for !broken && strings.HasPrefix(line[i+n:], first) {
 		n += size
 		chars++
 	}
