@@ -43,6 +43,7 @@ type program struct {
 	order map[string]int               // … → how many declaring statements have run once it is set
 	outs  []string                     // variables that take the value of the last expression
 
+	declared map[*ssa.Function]*declaredFunc
 	inits    []*ssa.Function              // of interpreted packages that no cell has used before
 	inSource map[string]bool              // variables that the source declares, as declare wrote it
 	generic  map[*types.Var]reflect.Value // of a home of generic declarations: the variables that they use

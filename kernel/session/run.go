@@ -206,7 +206,11 @@ func (c *Cell) load(text string, line int, shows bool) (*program, *link.Error) {
 	if c.ctx.Err() != nil {
 		return nil, c.stopError(nil)
 	}
-	return c.s.compile(c, chunks, shows)
+	p, failed := c.s.compile(c, chunks, shows)
+	if failed == nil {
+		p.commitFuncs()
+	}
+	return p, failed
 }
 
 // exec runs the statements of a program.
