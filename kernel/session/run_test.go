@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -293,4 +294,40 @@ func TestRedefine(t *testing.T) {
 	check(`=35 0 5 5 5b105 5 5 1005 1 36`)
 	n.run("func f() string { return \"another type\" }")
 	check(`=35 0 5 5 5b105 5 5 1005 1 36`)
+}
+
+// TestInterruptCompile interrupts a cell whose compiling takes long: it ends at once, and declares nothing.
+func TestInterruptCompile(t *testing.T) {
+	n := newNotebook(t)
+	compiling, goOn := make(chan bool, 1), make(chan bool)
+	n.s.cfg.Instance = func(string, string) (reflect.Value, bool) {
+		select {
+		case compiling <- true:
+			<-goOn
+		default:
+		}
+		return reflect.Value{}, false
+	}
+	n.run("func f() int { return 1 }")
+	ctx, cancel := context.WithCancel(context.Background())
+	var at time.Time
+	go func() { <-compiling; at = time.Now(); cancel() }()
+	code := "func f() int { return 2 }\ntype T int\nx := []int{2, 1}\nslices.Sort(x)\nprintln(x[0])"
+	r := n.execCtx(ctx, code)
+	if took := time.Since(at); r.Err == nil || r.Err.Name != "Interrupt" || took > 50*time.Millisecond {
+		t.Errorf("ended after %v with %v", took, r.Err)
+	}
+	compiling <- true
+	close(goOn)
+	if out := n.run("f()"); out != "=1" {
+		t.Errorf("f() is %s", out)
+	}
+	for _, name := range n.s.Names() {
+		if name.Name == "x" || name.Name == "T" {
+			t.Errorf("%s is declared", name.Name)
+		}
+	}
+	if out := n.run(code + "\nfmt.Sprint(f(), x)"); !strings.HasSuffix(out, "=2 [1 2]") {
+		t.Errorf("the same cell again gives %q", out)
+	}
 }
