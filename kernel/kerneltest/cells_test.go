@@ -99,6 +99,37 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
+// An interrupt ends a command with all that it has started, also what does not listen to it.
+func TestInterruptEndsCommands(t *testing.T) {
+	_, c := spawn(t, []string{quireBinary(t).path, "kernel", "-f", "{connection_file}"}, home(t), "ipc")
+	for _, code := range []string{"!sleep 600 & echo $$; sleep 600", "!!sleep 600 & echo $$ >&2; sleep 600",
+		"%%bash\ntrap '' INT\nsleep 600 &\necho $$\nsleep 600\nsleep 600"} {
+		id := c.Run(code)
+		m := must[Received](t)(c.Wait(stepLimit, func(m Received) bool { return m.Parent == id && m.Header.Type == "stream" }))
+		shell, err := strconv.Atoi(strings.TrimSpace(m.Get("text")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(Children(shell)) < 2 {
+			time.Sleep(time.Millisecond)
+		}
+		started := append(Children(shell), shell)
+		at := time.Now()
+		c.Send(Control, "interrupt_request", struct{}{})
+		if reply := must[Received](t)(c.Done(id, stepLimit)); reply.Get("ename") != "Interrupt" {
+			t.Errorf("%s: the reply is %s", code, reply.Content)
+		}
+		if d := time.Since(at); d > 450*time.Millisecond {
+			t.Errorf("%s: took %v to end", code, d)
+		}
+		for _, pid := range started {
+			if !gone(pid) {
+				t.Errorf("%s: process %d of %v lives on", code, pid, started)
+			}
+		}
+	}
+}
+
 // gone waits for the end of a process.
 func gone(pid int) bool {
 	for range 200 {

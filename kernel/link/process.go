@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // sessionFD is the descriptor of the line in the session process.
@@ -77,6 +79,7 @@ type process struct {
 	pipes  []*os.File
 	mark   string // in the environment of the process and of all that it starts
 	ooms   int    // out-of-memory kills of our control group before it started
+	limit  uint64 // of its memory when it ended, in bytes
 }
 
 func startProcess(c Command, line *os.File) (*process, error) {
@@ -113,6 +116,7 @@ func startProcess(c Command, line *os.File) (*process, error) {
 		errWrite.Close()
 		started <- err
 		if err == nil {
+			p.limit = memoryLimit(p.cmd.Process.Pid)
 			p.cmd.Wait()
 			close(p.done)
 		}
@@ -125,6 +129,17 @@ func startProcess(c Command, line *os.File) (*process, error) {
 	p.output.Go(func() { io.Copy(writer(func(text string) { c.Output("stdout", text) }), outRead) })
 	p.output.Go(func() { io.Copy(writer(p.stderr.add), errRead) })
 	return p, nil
+}
+
+// memoryLimit waits for the end of a child and reads, before the child is collected, how much memory it was allowed.
+func memoryLimit(pid int) uint64 {
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	r := unix.Rlimit{Cur: unix.RLIM_INFINITY}
+	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, nil, &r); err != nil {
+		return unix.RLIM_INFINITY
+	}
+	return r.Cur
 }
 
 type writer func(string)
@@ -172,11 +187,14 @@ func (p *process) wait() End {
 
 // cause says in one line how the process ended.
 func (p *process) cause(stderr string) string {
+	if strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "cannot allocate memory") {
+		if p.limit != unix.RLIM_INFINITY {
+			return fmt.Sprintf("out of memory: its limit is %d MB (%%memlimit SIZE allows more)", p.limit/1e6)
+		}
+		return "out of memory"
+	}
 	for _, known := range [][2]string{
 		{"goroutine stack exceeds", "stack overflow"},
-		{"fatal error: runtime: out of memory", "out of memory"},
-		{"fatal error: runtime: cannot allocate memory", "out of memory"},
-		{"cannot allocate memory", "out of memory"},
 		{"fatal error: all goroutines are asleep", "deadlock"},
 		{"fatal error: concurrent map", "data race on a map"},
 		{"SIGSEGV", "invalid memory address (SIGSEGV)"},

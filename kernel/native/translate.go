@@ -185,6 +185,9 @@ func (u *unit) spec(tok token.Token, s ast.Spec) (generic bool) {
 }
 
 func receiverName(d *ast.FuncDecl) string {
+	if len(d.Recv.List) == 0 {
+		return "" // the compiler reports it
+	}
 	t := d.Recv.List[0].Type
 	if star, ok := t.(*ast.StarExpr); ok {
 		t = star.X
@@ -223,7 +226,7 @@ func (u *unit) resolve(fset *token.FileSet, f *ast.File) (edits []edit, more []s
 			more = append(more, code)
 		}
 	}
-	imported := importsOf(f)
+	imported, types := importsOf(f), typeNames(f)
 	for _, id := range f.Unresolved {
 		n, ok := u.names[id.Name]
 		if imported[id.Name] || imported[n.Text] {
@@ -236,6 +239,8 @@ func (u *unit) resolve(fset *token.FileSet, f *ast.File) (edits []edit, more []s
 			add(n.Code)
 		case ok && n.Kind == "type":
 			u.types.text(n.Type)
+		case ok && types[id]:
+			return nil, nil, fmt.Errorf("%s: %s is a %s of the session, not a type", fset.Position(id.Pos()), id.Name, n.Kind)
 		case ok:
 			u.bound[n.Name] = u.types.text(n.Type)
 			edits = append(edits, mention(fset, id))
@@ -298,7 +303,7 @@ func (u *unit) edited(f *ast.File, text string, edits []edit) string {
 	for _, spec := range f.Imports {
 		if u.unused(f, spec) {
 			from := int(spec.Pos() - f.FileStart)
-			edits = append(edits, edit{from, from, "_ "})
+			edits = append(edits, edit{from, from, " _ "})
 		}
 	}
 	slices.SortFunc(edits, func(a, b edit) int { return a.from - b.from })

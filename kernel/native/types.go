@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"go/ast"
 	"go/types"
 	"strconv"
 	"strings"
@@ -126,4 +127,42 @@ func (w *writer) visitNamed(t *types.Named, seen map[types.Type]bool) {
 // declare writes the declaration of one of the session's own types, from its structure: so its layout is right whatever its source says.
 func (w *writer) declare(t *types.Named) string {
 	return "type " + t.Obj().Name() + " " + types.TypeString(t.Underlying(), w.qualify) + "\n"
+}
+
+// typeNames finds the names that stand where Go's syntax allows nothing but the name of a type.
+func typeNames(f *ast.File) map[*ast.Ident]bool {
+	set := map[*ast.Ident]bool{}
+	note := func(x ast.Expr) {
+		for {
+			switch y := x.(type) {
+			case *ast.StarExpr:
+				x = y.X
+			case *ast.ParenExpr:
+				x = y.X
+			case *ast.IndexExpr:
+				x = y.X
+			case *ast.IndexListExpr:
+				x = y.X
+			case *ast.Ident:
+				set[y] = true
+				return
+			default:
+				return
+			}
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.StructType:
+			for _, field := range n.Fields.List {
+				if len(field.Names) == 0 {
+					note(field.Type)
+				}
+			}
+		case *ast.CompositeLit:
+			note(n.Type)
+		}
+		return true
+	})
+	return set
 }

@@ -25,6 +25,7 @@ func (p *program) build() (failed *link.Error) {
 	b := &builder{e: e, prog: prog, done: map[*types.Package]bool{p.pkg: true}, ptrs: map[*ssa.Global]reflect.Value{}}
 	ctx := newContext(e.base, e.loader)
 	p.compiledInstances(b, ctx)
+	p.loosen()
 	b.needs(p.info)
 	b.needsTypes(p.info)
 	globals := &ast.GenDecl{Tok: token.VAR}
@@ -58,10 +59,11 @@ func (p *program) interpret(b *builder, main *ssa.Package, ctx *ixgo.Context) *l
 	}
 	b.visit(v, main, m.msets)
 	own := ownMethods(m)
+	p.findDeclared(main)
 	e.declare(main)
 	deferring := false
 	for _, f := range m.funcs {
-		deferring = instrument(i, f, own, p.s.cfg.Stack) || deferring
+		deferring = instrument(i, f, own, p.declared, p.s.cfg.Stack) || deferring
 	}
 	if deferring {
 		defers(i)

@@ -29,6 +29,7 @@ type Cell struct {
 	capture func(name, text string) // set while output is captured
 
 	running   atomic.Bool
+	compiling atomic.Bool // or waits for its turn to
 	abandoned atomic.Bool
 	stopped   sync.Map // goroutine id → stop
 	inputOnce sync.Once

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// commandGrace is how long an interrupted command has to end by itself.
-const commandGrace = 2 * time.Second
+// commandGrace is how long an interrupted command has to end by itself: its cell's grace is longer, so the cell sees the end.
+const commandGrace = 200 * time.Millisecond
 
 // Grouped puts a command that was made with a context into a process group of its own: when the context ends the whole group is
 // interrupted, and killed after a grace.

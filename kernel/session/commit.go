@@ -26,7 +26,7 @@ func (p *program) commit(ok bool) {
 				generic = p.commitSpec(spec, d.Tok, sources) || generic
 			}
 		case *ast.FuncDecl:
-			generic = p.commitFunc(d, sources) || generic
+			generic = p.isGeneric(d) || generic
 		}
 	}
 	reached := len(p.run.Body.List)
@@ -124,30 +124,41 @@ func commentText(c string) string {
 	return g.Text()
 }
 
-func (p *program) commitFunc(d *ast.FuncDecl, sources map[string]cell.Chunk) (generic bool) {
+// isGeneric reports whether d is a generic function, or a method of a generic type.
+func (p *program) isGeneric(d *ast.FuncDecl) bool {
 	f, ok := p.info.Defs[d.Name].(*types.Func)
-	if !ok || d == p.run || d.Recv != nil || d.Name.Name == "_" || d.Name.Name == "init" {
-		return ok && f.Signature().RecvTypeParams().Len() > 0
-	}
-	n := &name{name: f.Name(), kind: "func", typ: f.Type(), cell: p.cell.req.Count}
-	n.written(p.source(d.Pos(), sources))
-	if f.Signature().TypeParams().Len() > 0 {
-		n.obj = f
+	return ok && (f.Signature().TypeParams().Len() > 0 || f.Signature().RecvTypeParams().Len() > 0)
+}
+
+// commitFuncs makes names of the functions before the top-level code runs: all that is declared in a cell is there from its start.
+func (p *program) commitFuncs() {
+	sources := p.sources()
+	for _, d := range p.top.funcs {
+		f, ok := p.info.Defs[d.Name].(*types.Func)
+		if !ok || d.Recv != nil || d.Name.Name == "_" || d.Name.Name == "init" {
+			continue
+		}
+		n := &name{name: f.Name(), kind: "func", typ: f.Type(), cell: p.cell.req.Count}
+		n.written(p.source(d.Pos(), sources))
+		if p.isGeneric(d) {
+			n.obj = f
+		} else {
+			n.ptr = p.commitFunc(f)
+		}
 		p.s.names[n.name] = n
-		return true
 	}
-	v, ok := p.function(f.Name())
-	if !ok {
-		return false
+}
+
+// commitFunc puts f into its variable: the one that functions of earlier cells call it by, where the type is the same.
+func (p *program) commitFunc(f *types.Func) reflect.Value {
+	v := p.function(f.Name())
+	ptr := p.bound[p.funcVar(f)]
+	if !ptr.IsValid() {
+		ptr = reflect.New(v.Type())
 	}
-	if old := p.s.names[n.name]; old != nil && old.ptr.IsValid() && old.ptr.Type().Elem() == v.Type() {
-		n.ptr = old.ptr // functions of earlier cells that call it find the new one
-	} else {
-		n.ptr = reflect.New(v.Type())
-	}
-	n.ptr.Elem().Set(v)
-	p.s.names[n.name] = n
-	return false
+	ptr.Elem().Set(v)
+	p.declared[mirror(p.interp).mainpkg.Func(f.Name())].declare(ptr)
+	return ptr
 }
 
 // keepGenerics makes the program the home of its generic declarations, whose code is compiled into every cell that uses them. Their

@@ -43,29 +43,37 @@ type program struct {
 	order map[string]int               // … → how many declaring statements have run once it is set
 	outs  []string                     // variables that take the value of the last expression
 
+	declared map[*ssa.Function]*declaredFunc
 	inits    []*ssa.Function              // of interpreted packages that no cell has used before
 	inSource map[string]bool              // variables that the source declares, as declare wrote it
 	generic  map[*types.Var]reflect.Value // of a home of generic declarations: the variables that they use
 }
 
-// compile makes a program of chunks. The session's lock must be held.
+// compile makes a program of chunks, to be dropped when there is an error. The session's lock must be held.
 func (s *Session) compile(c *Cell, chunks []cell.Chunk, shows bool) (*program, *link.Error) {
 	p := &program{s: s, cell: c, chunks: chunks, src: cell.Source(cellPackage, c.position(), chunks),
 		fresh: map[string]string{}, order: map[string]int{}, inSource: map[string]bool{}, fset: s.engine.base.FileSet}
 	p.src.Shows = p.src.Shows && shows
 	if _, _, free := ixgo.IcallStat(); free < stubReserve {
-		return nil, &link.Error{Name: "CompileError", Value: "the session has no room for more types with methods: restart it"}
+		return p, &link.Error{Name: "CompileError", Value: "the session has no room for more types with methods: restart it"}
 	}
 	if err := p.parse(); err != nil {
-		return nil, err
+		return p, err
 	}
 	if err := p.check(); err != nil {
-		return nil, err
+		return p, err
 	}
 	if err := p.build(); err != nil {
-		return nil, err
+		return p, err
 	}
 	return p, nil
+}
+
+// drop undoes what compiling has noted in the engine: the program will not run.
+func (p *program) drop() {
+	for _, fn := range p.inits {
+		delete(p.s.engine.begun, fn.Pkg.Pkg.Path())
+	}
 }
 
 func (p *program) parse() *link.Error {

@@ -86,7 +86,7 @@ func (c *checker) sessionUses() map[string]bool {
 func (p *program) hoistVar(first, second *checker, v topVar, obj *types.Var, oldUsed bool) {
 	old := p.s.names[v.name]
 	name := v.name
-	mem := old != nil && old.kind == "var" && types.Identical(old.typ, obj.Type()) && !zeroed(p.run.Body.List[v.stmt], v.id)
+	mem := old != nil && old.kind == "var" && types.Identical(old.typ, obj.Type())
 	if oldUsed && !mem {
 		name += "ǃ"
 		renameAll(first.info, obj, name)
@@ -182,20 +182,6 @@ func mentions(t types.Type, pkg *types.Package, seen map[types.Type]bool) bool {
 	return false
 }
 
-// zeroed reports whether s declares id without a value.
-func zeroed(s ast.Stmt, id *ast.Ident) bool {
-	d, ok := s.(*ast.DeclStmt)
-	if !ok {
-		return false
-	}
-	for _, spec := range d.Decl.(*ast.GenDecl).Specs {
-		if vs := spec.(*ast.ValueSpec); len(vs.Values) == 0 && slices.Contains(vs.Names, id) {
-			return true
-		}
-	}
-	return false
-}
-
 func renameAll(info *types.Info, obj types.Object, name string) {
 	for id, o := range info.Defs {
 		if o == obj {
@@ -222,12 +208,12 @@ func (p *program) rewrite(list []ast.Stmt, s ast.Stmt, second *checker) []ast.St
 	case *ast.DeclStmt:
 		for _, spec := range s.Decl.(*ast.GenDecl).Specs {
 			vs := spec.(*ast.ValueSpec)
-			if len(vs.Values) == 0 {
-				continue
-			}
 			a := &ast.AssignStmt{TokPos: vs.Pos(), Tok: token.ASSIGN, Rhs: vs.Values}
 			for _, id := range vs.Names {
 				a.Lhs = append(a.Lhs, id)
+				if len(vs.Values) == 0 {
+					a.Rhs = append(a.Rhs, zero(vs.Type))
+				}
 			}
 			list = append(list, a)
 		}
@@ -239,6 +225,11 @@ func (p *program) rewrite(list []ast.Stmt, s ast.Stmt, second *checker) []ast.St
 		Lhs: []ast.Expr{ast.NewIdent(atName)}, Tok: token.ASSIGN, TokPos: ids[0].Pos(),
 		Rhs: []ast.Expr{&ast.BasicLit{Kind: token.INT, Value: strconv.Itoa(p.stmtOf(ids[0]) + 1), ValuePos: ids[0].Pos()}},
 	})
+}
+
+// zero is the zero value of a type.
+func zero(t ast.Expr) ast.Expr {
+	return &ast.StarExpr{Star: t.Pos(), X: &ast.CallExpr{Fun: ast.NewIdent("new"), Args: []ast.Expr{t}}}
 }
 
 func (p *program) stmtOf(id *ast.Ident) int {

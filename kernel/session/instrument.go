@@ -13,9 +13,9 @@ import (
 )
 
 // instrument changes the compiled instructions of f: at its entry and at the end of every loop's turn it asks whether the cell shall
-// stop, and calls through interfaces find methods of any interpreter. (ixgo's own such calls keep the method found in a variable that
-// goroutines share.) It reports whether f has defer statements.
-func instrument(i *ixgo.Interp, f *function, own methodSets, stack int) (deferring bool) {
+// stop, calls of declared functions find what was declared in their place, and calls through interfaces find methods of any interpreter.
+// (ixgo's own such calls keep the method found in a variable that goroutines share.) It reports whether f has defer statements.
+func instrument(i *ixgo.Interp, f *function, own methodSets, declared map[*ssa.Function]*declaredFunc, stack int) (deferring bool) {
 	if len(f.Instrs) == 0 {
 		return false
 	}
@@ -24,6 +24,8 @@ func instrument(i *ixgo.Interp, f *function, own methodSets, stack int) (deferri
 		case *ssa.Call:
 			if instr.Call.IsInvoke() {
 				f.Instrs[n] = invoke(i, f, instr, own, f.Instrs[n])
+			} else if fn, ok := instr.Call.Value.(*ssa.Function); ok && declared[fn] != nil {
+				f.Instrs[n] = redirected(i, f, instr, declared[fn], f.Instrs[n])
 			}
 		case *ssa.UnOp, *ssa.Store, *ssa.IndexAddr:
 			if quick := f.fast(instr); quick != nil {
@@ -140,14 +142,11 @@ func invoke(i *ixgo.Interp, f *function, call *ssa.Call, own methodSets, origina
 	if !ok || !ok2 {
 		return original
 	}
-	args := []int{recv}
-	for _, a := range call.Call.Args {
-		r, ok := f.register(a)
-		if !ok {
-			return original
-		}
-		args = append(args, r)
+	args, ok := f.registers(call.Call.Args)
+	if !ok {
+		return original
 	}
+	args = append([]int{recv}, args...)
 	name := call.Call.Method.Name()
 	var last atomic.Pointer[method]
 	return func(fr *ixgo.Frame) {

@@ -114,6 +114,19 @@ func (f *function) register(v ssa.Value) (int, bool) {
 	return int(n & 0xffffff), ok
 }
 
+// registers are the places of several values.
+func (f *function) registers(values []ssa.Value) ([]int, bool) {
+	var list []int
+	for _, v := range values {
+		r, ok := f.register(v)
+		if !ok {
+			return nil, false
+		}
+		list = append(list, r)
+	}
+	return list, true
+}
+
 func mirror(i *ixgo.Interp) *interp { return (*interp)(unsafe.Pointer(i)) }
 
 // checkLayout errors when ixgo is not the version that the mirrors were made for.
@@ -267,14 +280,11 @@ func outermost(stack []byte) []byte {
 }
 
 // function returns a declared function as a value that cells and compiled code can call.
-func (p *program) function(name string) (reflect.Value, bool) {
+func (p *program) function(name string) reflect.Value {
 	fn := mirror(p.interp).mainpkg.Func(name)
-	if fn == nil {
-		return reflect.Value{}, false
-	}
 	f := mirror(p.interp).funcs[fn]
 	typ, _ := p.s.engine.record.ToType(fn.Type())
-	return exported(f, typ), true
+	return exported(f, typ)
 }
 
 // exported makes a function value of f. It captures one pointer alone: ixgo compares the second word of function values with its

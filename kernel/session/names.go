@@ -89,6 +89,8 @@ func (s *Session) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.names)
+	s.ranMu.Lock()
+	defer s.ranMu.Unlock()
 	s.ran = nil
 }
 
@@ -165,8 +167,8 @@ func (s *Session) DefineType(n string, t reflect.Type) error {
 
 // History lists the cells that were run, oldest first.
 func (s *Session) History() []Ran {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.ranMu.Lock()
+	defer s.ranMu.Unlock()
 	return slices.Clone(s.ran)
 }
 
@@ -175,8 +177,10 @@ func (s *Session) Succeeded() []Ran {
 	return slices.DeleteFunc(s.History(), func(r Ran) bool { return r.Failed || strings.TrimSpace(r.Code) == "" })
 }
 
-// count is the execution count of the newest cell. The lock must be held.
+// count is the execution count of the newest cell.
 func (s *Session) count() int {
+	s.ranMu.Lock()
+	defer s.ranMu.Unlock()
 	if len(s.ran) == 0 {
 		return 0
 	}

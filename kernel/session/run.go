@@ -90,8 +90,8 @@ func (s *Session) remember(c *Cell, start time.Time, err *link.Error) {
 	if c.req.Silent {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.ranMu.Lock()
+	defer s.ranMu.Unlock()
 	s.ran = append(s.ran, Ran{c.req.Count, c.req.Code, err != nil, start, c.spent})
 }
 
@@ -108,6 +108,9 @@ func (c *Cell) supervise() *link.Error {
 	case err := <-done:
 		return err
 	case <-c.ctx.Done():
+	}
+	if c.compiling.Load() {
+		return c.stopError(nil) // load drops what it compiles
 	}
 	select {
 	case err := <-done:
@@ -189,7 +192,8 @@ func (c *Cell) runGo(text string, line int, shows bool) *link.Error {
 	return c.runError(runErr)
 }
 
-// load compiles text; the program is nil when there is nothing to run.
+// load compiles text and declares its functions; the program is nil when there is nothing to run. A cell that is interrupted meanwhile
+// does not wait for the compiler, and declares nothing.
 func (c *Cell) load(text string, line int, shows bool) (*program, *link.Error) {
 	chunks, err := cell.Chunks(text, line)
 	if err != nil {
@@ -201,12 +205,23 @@ func (c *Cell) load(text string, line int, shows bool) (*program, *link.Error) {
 	if len(chunks) == 0 {
 		return nil, nil
 	}
+	c.compiling.Store(true)
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	if c.ctx.Err() != nil {
 		return nil, c.stopError(nil)
 	}
-	return c.s.compile(c, chunks, shows)
+	p, failed := c.s.compile(c, chunks, shows)
+	c.compiling.Store(false)
+	if failed == nil && c.ctx.Err() != nil {
+		failed = c.stopError(nil)
+	}
+	if failed != nil {
+		p.drop()
+		return nil, failed
+	}
+	p.commitFuncs()
+	return p, nil
 }
 
 // exec runs the statements of a program.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -263,5 +264,70 @@ func TestSoak(t *testing.T) {
 	}
 	if g := runtime.NumGoroutine(); g > 30 {
 		t.Errorf("%d goroutines are left", g)
+	}
+}
+
+// TestRedefine declares functions and variables again that functions of the same earlier cell, and of others, use.
+func TestRedefine(t *testing.T) {
+	n := newNotebook(t)
+	n.run("x := 1\nfunc f() int { return 1 }\nfunc two(a int, more ...string) (int, string) { return a, \"old\" }\n" +
+		"func g() int { return f() * 10 }\nfunc gx() int { return x * 10 }\n" +
+		"func value() func() int { return f }\nfunc deferred() (n int) { defer func() { n = f() }(); return 0 }\n" +
+		"func started() int { c := make(chan int); go func() { c <- f() }(); return <-c }\n" +
+		"func tuple() string { _, s := two(3, \"a\", \"b\"); return s }\n" +
+		"type T struct{}\nfunc (T) M() int { return f() + 100 }\nfunc gen[A any](a A) int { return f() }\n" +
+		"func up(n int) int { if n == 0 { return f() }; return up(n-1) }\nh := func() int { return f() + 1000 }\nold := f")
+	n.run("func outer() int { return g() + 1 }")
+	all := "fmt.Sprint(g(), gx(), value()(), deferred(), started(), tuple(), T{}.M(), gen(0), up(3), h(), old(), outer())"
+	check := func(want string) {
+		t.Helper()
+		if got := n.run(all); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	check(`=10 10 1 1 1old101 1 1 1001 1 11`)
+	n.run("func f() int { return 2 }\nx := 2\nfunc two(a int, more ...string) (int, string) { return a, more[1] }")
+	check(`=20 20 2 2 2b102 2 2 1002 1 21`)
+	n.run("func f() int { return 3 }\nvar x int")
+	check(`=30 0 3 3 3b103 3 3 1003 1 31`)
+	n.run("func f() int { return old() + 4 }\nfunc g() int { return 7 * f() }")
+	check(`=35 0 5 5 5b105 5 5 1005 1 36`)
+	n.run("func f() string { return \"another type\" }")
+	check(`=35 0 5 5 5b105 5 5 1005 1 36`)
+}
+
+// TestInterruptCompile interrupts a cell whose compiling takes long: it ends at once, and declares nothing.
+func TestInterruptCompile(t *testing.T) {
+	n := newNotebook(t)
+	compiling, goOn := make(chan bool, 1), make(chan bool)
+	n.s.cfg.Instance = func(string, string) (reflect.Value, bool) {
+		select {
+		case compiling <- true:
+			<-goOn
+		default:
+		}
+		return reflect.Value{}, false
+	}
+	n.run("func f() int { return 1 }")
+	ctx, cancel := context.WithCancel(context.Background())
+	var at time.Time
+	go func() { <-compiling; at = time.Now(); cancel() }()
+	code := "func f() int { return 2 }\ntype T int\nx := []int{2, 1}\nslices.Sort(x)\nprintln(x[0])"
+	r := n.execCtx(ctx, code)
+	if took := time.Since(at); r.Err == nil || r.Err.Name != "Interrupt" || took > 50*time.Millisecond {
+		t.Errorf("ended after %v with %v", took, r.Err)
+	}
+	compiling <- true
+	close(goOn)
+	if out := n.run("f()"); out != "=1" {
+		t.Errorf("f() is %s", out)
+	}
+	for _, name := range n.s.Names() {
+		if name.Name == "x" || name.Name == "T" {
+			t.Errorf("%s is declared", name.Name)
+		}
+	}
+	if out := n.run(code + "\nfmt.Sprint(f(), x)"); !strings.HasSuffix(out, "=2 [1 2]") {
+		t.Errorf("the same cell again gives %q", out)
 	}
 }

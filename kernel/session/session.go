@@ -97,7 +97,9 @@ type Session struct {
 	names  map[string]*name
 	engine *engine
 	magics map[string]*Magic
-	ran    []Ran
+
+	ranMu sync.Mutex // guards ran; a cell that ends must not wait for a compiler
+	ran   []Ran
 
 	running  runningCells
 	displays sync.Map // ids that were shown

@@ -27,7 +27,8 @@ func (sessionCmd) Run() error {
 	// What ends the kernel must not end this process before it has cleaned up.
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
-	signal.Ignore(os.Interrupt, syscall.SIGHUP)
+	// Dropped, not ignored: what a process ignores its children ignore too, and an interrupt must end the commands of cells.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGHUP)
 	preferAsVictim()
 	s, err := host.NewSession()
 	if err != nil {
