@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/janpfeifer/gonb/gonbui/protocol"
+
 	"quire/kernel/host/hosttest"
 	"quire/kernel/link"
+	"quire/kernel/native"
 )
 
 // TestPrograms runs %% cells that build on each other, as in GoNB, with arguments and flags.
@@ -111,6 +114,7 @@ fmt.Println("after")`)
 // TestComms carries values between a program and the front end.
 func TestComms(t *testing.T) {
 	needCompiler(t)
+	t.Setenv(protocol.GONB_JUPYTER_KERNEL_ID_ENV, "some-kernel")
 	k := hosttest.New(t)
 	done := make(chan *hosttest.Result)
 	go func() {
@@ -126,23 +130,47 @@ case <-time.After(20 * time.Second):
 	fmt.Println("nothing came")
 }`)
 	}()
-	for range 3000 {
-		if sent := k.Sent(); len(sent) >= 2 {
-			var v struct {
-				Address string
-				Value   int
-			}
-			if err := json.Unmarshal(sent[1].Data, &v); err != nil || sent[0].Op != "open" || v.Address != "/ready" || v.Value != 1 {
-				t.Errorf("program sent %+v (%v)", sent, err)
-			}
-			k.Session.Comm(link.Comm{Op: "msg", ID: sent[0].ID, Data: json.RawMessage(`{"address": "/n", "value": 42}`)}, k)
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
+	openPage(t, k, "p")
+	sent := waitSent(t, k, 1)[0]
+	var v struct {
+		Address string
+		Value   int
 	}
+	if err := json.Unmarshal(sent.Data, &v); err != nil || sent.Op != "msg" || sent.ID != "p" || v.Address != "/ready" || v.Value != 1 {
+		t.Errorf("program sent %+v (%v)", sent, err)
+	}
+	k.Session.Comm(link.Comm{Op: "msg", ID: "p", Data: json.RawMessage(`{"address": "/n", "value": 42}`)}, k)
 	if r := <-done; r.Err != nil || r.Stdout != "got 42\n" {
 		t.Errorf("program: %v, printed %q, stderr %q", r.Err, r.Stdout, r.Stderr)
 	}
+}
+
+// openPage answers the script of the page's half as a page does, when it is shown.
+func openPage(t *testing.T, k *hosttest.Kit, comm string) {
+	t.Helper()
+	for range 3000 {
+		for _, d := range k.Shown() {
+			if html, _ := d.Data["text/html"].(string); strings.Contains(html, "gonb_comm") && strings.HasSuffix(html, `("some-kernel")</script>`) {
+				k.Session.Comm(link.Comm{Op: "open", ID: comm, Target: native.CommTarget}, k)
+				return
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the page's script was not shown")
+}
+
+// waitSent waits until the running cell has sent n comm messages.
+func waitSent(t *testing.T, k *hosttest.Kit, n int) []link.Comm {
+	t.Helper()
+	for range 3000 {
+		if sent := k.Sent(); len(sent) >= n {
+			return sent
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the program sent %d comm messages, want %d", len(k.Sent()), n)
+	return nil
 }
 
 // TestProgramInterrupt ends a running program.
