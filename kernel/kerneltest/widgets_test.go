@@ -74,7 +74,7 @@ func useWidgets(t *testing.T, p *browser.Page, round string) {
 	}
 	output := "Jupyter.notebook.get_cell(0).output_area.element.text()"
 	do("Jupyter.notebook.get_cell(0).execute()")
-	p.Wait(output + ".includes('ready')")
+	p.Wait(output + ".includes('ready') && document.getElementById('the_button')")
 	said := func(want string) { t.Helper(); p.Wait(fmt.Sprintf("document.getElementById('said').innerHTML === %q", want)) }
 	set := func(id, value, event string) {
 		t.Helper()
@@ -93,5 +93,5 @@ func useWidgets(t *testing.T, p *browser.Page, round string) {
 	p.Screenshot(filepath.Join(dir, "gonbui-"+round+".png"))
 	do("document.getElementById('the_button').click()")
 	p.Wait(output + ".includes('the page said list <b>1</b> and 77')")
-	p.Wait("!Jupyter.notebook.kernel_busy")
+	p.Wait("Jupyter.notebook.get_cell(0).input_prompt_number !== '*'")
 }
