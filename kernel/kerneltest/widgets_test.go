@@ -75,7 +75,10 @@ func useWidgets(t *testing.T, p *browser.Page, round string) {
 	output := "Jupyter.notebook.get_cell(0).output_area.element.text()"
 	do("Jupyter.notebook.get_cell(0).execute()")
 	p.Wait(output + ".includes('ready') && document.getElementById('the_button')")
-	said := func(want string) { t.Helper(); p.Wait(fmt.Sprintf("document.getElementById('said').innerHTML === %q", want)) }
+	said := func(want string) {
+		t.Helper()
+		p.Wait(fmt.Sprintf("document.getElementById('said').innerHTML === %q", want))
+	}
 	set := func(id, value, event string) {
 		t.Helper()
 		do(fmt.Sprintf("document.getElementById(%q).value = %q, document.getElementById(%[1]q).dispatchEvent(new Event(%[3]q))", id, value, event))

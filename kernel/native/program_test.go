@@ -3,6 +3,7 @@ package native_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -184,5 +185,41 @@ func TestProgramInterrupt(t *testing.T) {
 	r := k.TryContext(ctx, "%%\nfmt.Println(\"begun\")\ntime.Sleep(time.Minute)")
 	if r.Err == nil || r.Err.Name != "Interrupt" || time.Since(start) > 10*time.Second {
 		t.Errorf("after %v: %v", time.Since(start), r.Err)
+	}
+}
+
+// TestNoPage says in one line that widgets do not work where no page can answer, and lets the program go on.
+func TestNoPage(t *testing.T) {
+	needCompiler(t)
+	t.Setenv(protocol.GONB_JUPYTER_KERNEL_ID_ENV, "")
+	k := hosttest.New(t)
+	r := k.Run("%%\nimport \"github.com/janpfeifer/gonb/gonbui/comms\"\ncomms.Send(\"/a\", 1)\ncomms.Send(\"/b\", 1)\ngonbui.Sync()\nfmt.Println(\"after\")")
+	if r.Stdout != "after\n" || strings.Count(r.Stderr, "\n") != 1 || !strings.HasPrefix(r.Stderr, "gonbui: no page answers") || len(r.Displays)+len(r.Comms) > 0 {
+		t.Errorf("printed %q, stderr %q, displayed %v, sent %v", r.Stdout, r.Stderr, r.Displays, r.Comms)
+	}
+}
+
+// TestShowInProgram shows values of lib/show, which a program sends through gonbui's pipe.
+func TestShowInProgram(t *testing.T) {
+	needCompiler(t)
+	k := hosttest.New(t)
+	r := k.Run(`%%
+import "quire/lib/show"
+show.Display(show.Line([]float64{1, 4, 9}), show.JSON(map[string]int{"n": 1}))
+for range show.Progress(slices.Values([]int{1, 2, 3}), 3, "count") {
+}
+show.Display(show.Slider("size", 0, 10, 3))
+fmt.Println("after")`)
+	shown, err := json.Marshal(r.Displays)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"quire-library", "quire-chart", "image/svg+xml", `"application/json":{"n":1}`, "3/3 it", `"text/plain":"size: 3"`} {
+		if !strings.Contains(string(shown), want) {
+			t.Errorf("no display holds %s", want)
+		}
+	}
+	if r.Stdout != "after\n" || r.Stderr != "" {
+		t.Errorf("printed %q, stderr %q", r.Stdout, r.Stderr)
 	}
 }
