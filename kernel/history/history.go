@@ -7,11 +7,13 @@ package history
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -31,6 +33,9 @@ type Log struct {
 	log  *slog.Logger
 	work chan func()
 	done chan struct{}
+
+	mu     sync.RWMutex // held for reading while work is sent to
+	closed bool
 
 	// Owned by the goroutine that runs work.
 	db      *sql.DB
@@ -52,15 +57,30 @@ func Open(path string, log *slog.Logger) *Log {
 	return l
 }
 
-// Close writes what was added. The log may not be used after it.
+// Close writes what was added. A closed log drops what is added, as by a cell that ends later, and finds nothing.
 func (l *Log) Close() {
-	close(l.work)
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		close(l.work)
+	}
+	l.mu.Unlock()
 	<-l.done
+}
+
+// do hands work to the log's goroutine. It reports false when the log is closed.
+func (l *Log) do(f func()) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if !l.closed {
+		l.work <- f
+	}
+	return !l.closed
 }
 
 // Add records a cell of this session.
 func (l *Log) Add(line int, source, output string) {
-	l.work <- func() {
+	l.do(func() {
 		db, err := l.open()
 		if err == nil {
 			_, err = db.Exec(`INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)`, l.session, line, source, output)
@@ -68,7 +88,7 @@ func (l *Log) Add(line int, source, output string) {
 		if err != nil {
 			l.log.Warn("history: cell not recorded", "err", err)
 		}
-	}
+	})
 }
 
 // Range lists lines start to stop-1 of a session, oldest first; stop 0 means to the end. Session 0 is this one, -1 the one before.
@@ -111,7 +131,7 @@ func (l *Log) query(where func() (string, []any), newestFirst bool) ([]Entry, er
 	var entries []Entry
 	var err error
 	ready := make(chan struct{})
-	l.work <- func() {
+	if !l.do(func() {
 		defer close(ready)
 		var db *sql.DB
 		if db, err = l.open(); err != nil {
@@ -119,6 +139,8 @@ func (l *Log) query(where func() (string, []any), newestFirst bool) ([]Entry, er
 		}
 		clause, args := where()
 		entries, err = read(db, `SELECT session, line, source, output FROM cells `+clause, args)
+	}) {
+		return nil, errors.New("history: the log is closed")
 	}
 	<-ready
 	if newestFirst {

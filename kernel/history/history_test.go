@@ -76,3 +76,14 @@ func TestUnusableFile(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A cell may end after the kernel was asked to shut down.
+func TestClosed(t *testing.T) {
+	l := Open("", slog.Default())
+	l.Close()
+	l.Add(1, "late", "")
+	if entries, err := l.Tail(1); err == nil || len(entries) != 0 {
+		t.Errorf("a closed log gives %v, %v", entries, err)
+	}
+	l.Close()
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,14 +24,11 @@ func init() {
 	gob.Register([]any{})
 }
 
-// CommTarget is the comm target of gonbui's widgets. Messages carry {"address": …, "value": …} in both directions.
-const CommTarget = "gonb_comm"
-
 // bridges connects the comms of the front end with the programs that run.
 type bridges struct {
 	sync.Mutex
 	running map[*bridge]bool
-	comm    string // id of the open comm, "" for none
+	pages   pages
 }
 
 // bridge is one running program: its gonbui pipes and its standard input.
@@ -46,6 +44,7 @@ type bridge struct {
 		sync.Mutex
 		enc *gob.Encoder
 	}
+	connected bool // a page was asked for; of receive's goroutine
 	mu        sync.Mutex
 	shown     map[string]bool // display ids in use
 	addresses map[string]bool // that the program subscribed to
@@ -161,6 +160,9 @@ func (b *bridge) dispatch(d *protocol.DisplayData) error {
 		b.mu.Lock()
 		b.addresses[req.Address] = !req.Unsubscribe
 		b.mu.Unlock()
+		if !req.Unsubscribe {
+			b.connect()
+		}
 		return nil
 	}
 	b.show(d)
@@ -171,7 +173,7 @@ func (b *bridge) dispatch(d *protocol.DisplayData) error {
 func (b *bridge) show(d *protocol.DisplayData) {
 	out := link.Display{Bundle: link.Bundle{Data: map[string]any{}, Metadata: d.Metadata}, ID: d.DisplayID}
 	for media, v := range d.Data {
-		out.Data[string(media)] = v // a []byte becomes base64 as JSON
+		out.Data[string(media)] = displayed(string(media), v)
 	}
 	if d.DisplayID != "" {
 		b.mu.Lock()
@@ -182,25 +184,35 @@ func (b *bridge) show(d *protocol.DisplayData) {
 	b.cell.Display(out)
 }
 
+// displayed is v as Jupyter's messages hold it. JSON, which comes as text, is a value there; a []byte becomes base64.
+func displayed(media string, v any) any {
+	if text, ok := v.(string); ok && strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "json") && json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	return v
+}
+
 // value serves a comm value of the program: sync requests are answered here, all else goes to the front end.
 func (b *bridge) value(req protocol.CommValue) error {
 	if req.Address == protocol.GonbuiSyncAddress {
 		return b.send(protocol.CommValue{Address: protocol.GonbuiSyncAckAddress, Value: req.Value})
 	}
-	id := b.all.open(b.cell)
-	if req.Address == protocol.GonbuiStartAddress {
+	b.connect()
+	switch {
+	case req.Address == protocol.GonbuiStartAddress:
 		return nil
+	case req.Request:
+		return b.all.pages.send(b.cell, map[string]any{"address": req.Address, "read_request": true})
 	}
-	message := map[string]any{"address": req.Address, "value": req.Value}
-	if req.Request {
-		message = map[string]any{"address": "#read_value/" + req.Address, "value": req.Address}
+	return b.all.pages.send(b.cell, map[string]any{"address": req.Address, "value": req.Value})
+}
+
+// connect connects a page, once for the program.
+func (b *bridge) connect() {
+	if !b.connected {
+		b.connected = true
+		b.all.pages.connect(b.cell)
 	}
-	data, err := json.Marshal(message)
-	if err != nil {
-		return err
-	}
-	b.cell.Comm(link.Comm{Op: "msg", ID: id, Data: data})
-	return nil
 }
 
 func (b *bridge) send(v protocol.CommValue) error {
@@ -209,30 +221,13 @@ func (b *bridge) send(v protocol.CommValue) error {
 	return b.down.enc.Encode(&v)
 }
 
-// open returns the id of the comm to the front end, opening one if there is none.
-func (bs *bridges) open(c *session.Cell) string {
-	bs.Lock()
-	defer bs.Unlock()
-	if bs.comm == "" {
-		bs.comm = "gonb-" + c.ID()
-		c.Comm(link.Comm{Op: "open", ID: bs.comm, Target: CommTarget, Data: json.RawMessage("{}")})
-	}
-	return bs.comm
-}
-
 // Comm takes a message of the front end; it reports whether it was one of gonbui's. It does not block on a program.
 func (t *Tools) Comm(m link.Comm, out link.Events) bool {
 	bs := &t.family.inputs
-	bs.Lock()
-	defer bs.Unlock()
-	switch {
-	case m.Op == "open" && m.Target == CommTarget:
-		bs.comm = m.ID
-		return true
-	case m.ID == "" || m.ID != bs.comm:
+	if !bs.pages.note(m) {
 		return false
-	case m.Op == "close":
-		bs.comm = ""
+	}
+	if m.Op != "msg" {
 		return true
 	}
 	var v struct {
@@ -242,6 +237,8 @@ func (t *Tools) Comm(m link.Comm, out link.Events) bool {
 	if json.Unmarshal(m.Data, &v) != nil || v.Address == "" {
 		return true
 	}
+	bs.Lock()
+	defer bs.Unlock()
 	for b := range bs.running {
 		b.mu.Lock()
 		wanted := b.addresses[v.Address]

@@ -3,12 +3,16 @@ package native_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/janpfeifer/gonb/gonbui/protocol"
+
 	"quire/kernel/host/hosttest"
 	"quire/kernel/link"
+	"quire/kernel/native"
 )
 
 // TestPrograms runs %% cells that build on each other, as in GoNB, with arguments and flags.
@@ -111,6 +115,7 @@ fmt.Println("after")`)
 // TestComms carries values between a program and the front end.
 func TestComms(t *testing.T) {
 	needCompiler(t)
+	t.Setenv(protocol.GONB_JUPYTER_KERNEL_ID_ENV, "some-kernel")
 	k := hosttest.New(t)
 	done := make(chan *hosttest.Result)
 	go func() {
@@ -126,23 +131,47 @@ case <-time.After(20 * time.Second):
 	fmt.Println("nothing came")
 }`)
 	}()
-	for range 3000 {
-		if sent := k.Sent(); len(sent) >= 2 {
-			var v struct {
-				Address string
-				Value   int
-			}
-			if err := json.Unmarshal(sent[1].Data, &v); err != nil || sent[0].Op != "open" || v.Address != "/ready" || v.Value != 1 {
-				t.Errorf("program sent %+v (%v)", sent, err)
-			}
-			k.Session.Comm(link.Comm{Op: "msg", ID: sent[0].ID, Data: json.RawMessage(`{"address": "/n", "value": 42}`)}, k)
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
+	openPage(t, k, "p")
+	sent := waitSent(t, k, 1)[0]
+	var v struct {
+		Address string
+		Value   int
 	}
+	if err := json.Unmarshal(sent.Data, &v); err != nil || sent.Op != "msg" || sent.ID != "p" || v.Address != "/ready" || v.Value != 1 {
+		t.Errorf("program sent %+v (%v)", sent, err)
+	}
+	k.Session.Comm(link.Comm{Op: "msg", ID: "p", Data: json.RawMessage(`{"address": "/n", "value": 42}`)}, k)
 	if r := <-done; r.Err != nil || r.Stdout != "got 42\n" {
 		t.Errorf("program: %v, printed %q, stderr %q", r.Err, r.Stdout, r.Stderr)
 	}
+}
+
+// openPage answers the script of the page's half as a page does, when it is shown.
+func openPage(t *testing.T, k *hosttest.Kit, comm string) {
+	t.Helper()
+	for range 3000 {
+		for _, d := range k.Shown() {
+			if html, _ := d.Data["text/html"].(string); strings.Contains(html, "gonb_comm") && strings.HasSuffix(html, `("some-kernel")</script>`) {
+				k.Session.Comm(link.Comm{Op: "open", ID: comm, Target: native.CommTarget}, k)
+				return
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the page's script was not shown")
+}
+
+// waitSent waits until the running cell has sent n comm messages.
+func waitSent(t *testing.T, k *hosttest.Kit, n int) []link.Comm {
+	t.Helper()
+	for range 3000 {
+		if sent := k.Sent(); len(sent) >= n {
+			return sent
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the program sent %d comm messages, want %d", len(k.Sent()), n)
+	return nil
 }
 
 // TestProgramInterrupt ends a running program.
@@ -156,5 +185,41 @@ func TestProgramInterrupt(t *testing.T) {
 	r := k.TryContext(ctx, "%%\nfmt.Println(\"begun\")\ntime.Sleep(time.Minute)")
 	if r.Err == nil || r.Err.Name != "Interrupt" || time.Since(start) > 10*time.Second {
 		t.Errorf("after %v: %v", time.Since(start), r.Err)
+	}
+}
+
+// TestNoPage says in one line that widgets do not work where no page can answer, and lets the program go on.
+func TestNoPage(t *testing.T) {
+	needCompiler(t)
+	t.Setenv(protocol.GONB_JUPYTER_KERNEL_ID_ENV, "")
+	k := hosttest.New(t)
+	r := k.Run("%%\nimport \"github.com/janpfeifer/gonb/gonbui/comms\"\ncomms.Send(\"/a\", 1)\ncomms.Send(\"/b\", 1)\ngonbui.Sync()\nfmt.Println(\"after\")")
+	if r.Stdout != "after\n" || strings.Count(r.Stderr, "\n") != 1 || !strings.HasPrefix(r.Stderr, "gonbui: no page answers") || len(r.Displays)+len(r.Comms) > 0 {
+		t.Errorf("printed %q, stderr %q, displayed %v, sent %v", r.Stdout, r.Stderr, r.Displays, r.Comms)
+	}
+}
+
+// TestShowInProgram shows values of lib/show, which a program sends through gonbui's pipe.
+func TestShowInProgram(t *testing.T) {
+	needCompiler(t)
+	k := hosttest.New(t)
+	r := k.Run(`%%
+import "quire/lib/show"
+show.Display(show.Line([]float64{1, 4, 9}), show.JSON(map[string]int{"n": 1}))
+for range show.Progress(slices.Values([]int{1, 2, 3}), 3, "count") {
+}
+show.Display(show.Slider("size", 0, 10, 3))
+fmt.Println("after")`)
+	shown, err := json.Marshal(r.Displays)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"quire-library", "quire-chart", "image/svg+xml", `"application/json":{"n":1}`, "3/3 it", `"text/plain":"size: 3"`} {
+		if !strings.Contains(string(shown), want) {
+			t.Errorf("no display holds %s", want)
+		}
+	}
+	if r.Stdout != "after\n" || r.Stderr != "" {
+		t.Errorf("printed %q, stderr %q", r.Stdout, r.Stderr)
 	}
 }

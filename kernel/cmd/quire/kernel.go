@@ -4,7 +4,11 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
+
+	"github.com/janpfeifer/gonb/gonbui/protocol"
 
 	"quire/kernel/front"
 	"quire/kernel/history"
@@ -22,6 +26,9 @@ func (c kernelCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := os.Setenv(protocol.GONB_JUPYTER_KERNEL_ID_ENV, kernelID(c.Connection)); err != nil {
+		return err
+	}
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -36,6 +43,12 @@ func (c kernelCmd) Run() error {
 		}
 	}()
 	return k.Serve(ctx)
+}
+
+// kernelID is the id under which a Jupyter server knows the kernel, told by the connection file's name alone. The session process and
+// its programs take it from the environment, as in GoNB.
+func kernelID(connection string) string {
+	return strings.TrimPrefix(strings.TrimSuffix(filepath.Base(connection), ".json"), "kernel-")
 }
 
 // startSession starts the process that runs cells: this binary once more.

@@ -140,6 +140,16 @@ func (k *Kit) Input(ctx context.Context, cell, prompt string, password bool) (st
 	return a, nil
 }
 
+// Shown is what the cell that runs now has displayed.
+func (k *Kit) Shown() []link.Display {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.now == nil {
+		return nil
+	}
+	return slices.Clone(k.now.Displays)
+}
+
 // Sent is the comm messages of the cell that runs now.
 func (k *Kit) Sent() []link.Comm {
 	k.mu.Lock()
