@@ -63,6 +63,8 @@ type Kernel struct {
 	pub                   *zmtp.Pub
 	heartbeat             *zmtp.Echo
 
+	losing sync.Mutex // held while the comms of a lost session are closed
+
 	mu        sync.Mutex
 	subshells map[string]*queue // "" is the main shell
 }

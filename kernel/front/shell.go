@@ -249,8 +249,10 @@ func (k *Kernel) publishEvent(m link.Message) error {
 // output publishes what the session process wrote past the line, under the last cell.
 func (k *Kernel) output(name, text string) { k.iopub.stream(k.iopub.header(""), name, text) }
 
-// sessionLost closes the comms of a session process that has ended.
+// sessionLost closes the comms of a session process that has ended. When it returns that is published, whoever did it.
 func (k *Kernel) sessionLost() {
+	k.losing.Lock()
+	defer k.losing.Unlock()
 	for _, c := range k.comms.Clear() {
 		k.toComm(c, "")
 	}
