@@ -98,3 +98,47 @@ func useWidgets(t *testing.T, p *browser.Page, round string) {
 	p.Wait(output + ".includes('the page said list <b>1</b> and 77')")
 	p.Wait("Jupyter.notebook.get_cell(0).input_prompt_number !== '*'")
 }
+
+// A front end that is no browser answers for the page: what a program sends reaches it, what it sends reaches the program, and a
+// second program asks for the page anew.
+func TestGonbuiOverTheWire(t *testing.T) {
+	b := quireBinary(t)
+	_, c := spawn(t, []string{b.path, "kernel", "-f", "{connection_file}"}, home(t), "tcp")
+	const code = `%%
+import "github.com/janpfeifer/gonb/gonbui/comms"
+got := comms.Listen[float64]("/to/program")
+comms.Send("/to/page", 6)
+fmt.Println("got", <-got.C)`
+	for _, page := range []string{"first", "second"} {
+		id := c.Run(code)
+		wait := func(what string, fits func(Received) bool) Received {
+			t.Helper()
+			m, err := c.Wait(stepLimit, fits)
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			return m
+		}
+		wait("the page's script", func(m Received) bool {
+			return m.Parent == id && m.Header.Type == "display_data" && strings.Contains(string(m.Content), `(\"connection\")`)
+		})
+		c.Send(Shell, "comm_open", map[string]any{"comm_id": page, "target_name": "gonb_comm", "data": map[string]any{}})
+		value := wait("the program's value", func(m Received) bool { return m.Header.Type == "comm_msg" && m.Get("comm_id") == page })
+		if got := value.Get("data"); got != "map[address:/to/page value:6]" {
+			t.Errorf("the page was sent %s", got)
+		}
+		wait("the script is taken away", func(m Received) bool {
+			return m.Parent == id && m.Header.Type == "update_display_data" && !strings.Contains(string(m.Content), "script")
+		})
+		c.Send(Shell, "comm_msg", map[string]any{"comm_id": page, "data": map[string]any{"address": "/to/program", "value": 2.5}})
+		wait("what the program got", func(m Received) bool {
+			return m.Parent == id && m.Header.Type == "stream" && m.Get("text") == "got 2.5\n"
+		})
+		if reply, err := c.Done(id, stepLimit); err != nil || reply.Get("status") != "ok" {
+			t.Fatalf("the cell: %v, %s", err, reply.Content)
+		}
+	}
+	if _, err := c.Wait(stepLimit, func(m Received) bool { return m.Header.Type == "comm_close" && m.Get("comm_id") == "first" }); err != nil {
+		t.Errorf("the first page's comm was not closed: %v", err)
+	}
+}

@@ -8,6 +8,12 @@
 // Bind is given the address. What the cell declares goes back the same way, as a table of pointers. Types of the session that a cell
 // mentions are declared again in the plugin with the same layout and, where their source is known, their methods.
 //
+// Widgets of gonbui reach the program from the page by page.js ── comm gonb_comm ──▶ front ──▶ Tools.Comm ──▶ the program's pipe, and
+// back. page.js speaks to the Jupyter server over a WebSocket, since Lab and the classic Notebook give scripts no kernel in common; where
+// there is no such server behind the page (VS Code, converters) a program is told so in one line.
+//
+// Invariant: the script of the page does not stay in the notebook.
+//
 // Invariant: memory crosses the border only between types of the same layout; translate refuses a variable whose type it cannot write.
 //
 // Invariant: the plugin is built with the release, flags and settings of the host (tool.go), or not at all.
