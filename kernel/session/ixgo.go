@@ -152,6 +152,8 @@ func checkLayout() error {
 		{reflect.TypeFor[ixgo.TypesRecord](), "finder", reflect.Interface},
 		{reflect.TypeFor[ixgo.PanicError](), "stack", reflect.Slice},
 		{reflect.TypeFor[ssa.Function](), "info", reflect.Pointer},
+		{reflect.TypeFor[ssa.Function](), "syntax", reflect.Interface},
+		{reflect.TypeFor[types.Scope](), "children", reflect.Slice},
 		{reflect.TypeFor[ixgo.Interp](), "deferCount", reflect.Int32},
 		{reflect.TypeFor[ixgo.Interp](), "deferMap", reflect.Struct},
 	} {
@@ -465,15 +467,17 @@ func know(i *ixgo.Interp, t reflect.Type) {
 	}
 }
 
-// ssaInfoOffset is where ssa.Function keeps the types of its source, which nothing needs once it is built.
-var ssaInfoOffset = func() uintptr {
-	f, _ := reflect.TypeFor[ssa.Function]().FieldByName("info")
-	return f.Offset
-}()
-
-func ssaInfo(fn *ssa.Function) **types.Info {
-	return (**types.Info)(unsafe.Add(unsafe.Pointer(fn), ssaInfoOffset))
+// forgetSource lets go of what only building fn needs: of its source ixgo asks later where it ends.
+func forgetSource(fn *ssa.Function) {
+	if syntax := fn.Syntax(); syntax != nil {
+		field(fn, "syntax").Set(reflect.ValueOf(&ast.BadExpr{From: syntax.Pos(), To: syntax.End()}))
+	}
+	field(fn, "info").SetZero()
+	fn.Locals = nil
 }
+
+// forgetScopes lets go of the scopes inside the functions of pkg, and so of their local variables.
+func forgetScopes(pkg *types.Package) { field(pkg.Scope(), "children").SetZero() }
 
 // deferrers are the interpreters with defer statements. ixgo's recover looks for the panic in the frame that calls a deferred function,
 // which a function of another interpreter does not see: panicBeingDeferred finds it.
