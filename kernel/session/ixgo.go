@@ -20,6 +20,8 @@ import (
 	_ "github.com/goplus/reflectx/icall/icall20480" // method stubs, reached through linknames below
 	"github.com/timandy/routine"
 	"golang.org/x/tools/go/ssa"
+
+	"quire/kernel/cell"
 )
 
 // This file holds all that the driver knows of ixgo v1.0.0 and reflectx v1.6.0 beyond their public interfaces. Structs of the same layout
@@ -153,6 +155,8 @@ func checkLayout() error {
 		{reflect.TypeFor[ixgo.PanicError](), "stack", reflect.Slice},
 		{reflect.TypeFor[ssa.Function](), "info", reflect.Pointer},
 		{reflect.TypeFor[ssa.Function](), "syntax", reflect.Interface},
+		{reflect.TypeFor[ssa.Function](), "referrers", reflect.Slice},
+		{reflect.TypeFor[ssa.FreeVar](), "outer", reflect.Interface},
 		{reflect.TypeFor[types.Scope](), "children", reflect.Slice},
 		{reflect.TypeFor[ixgo.Interp](), "deferCount", reflect.Int32},
 		{reflect.TypeFor[ixgo.Interp](), "deferMap", reflect.Struct},
@@ -474,6 +478,24 @@ func forgetSource(fn *ssa.Function) {
 	}
 	field(fn, "info").SetZero()
 	fn.Locals = nil
+}
+
+// forgetRun lets go of the top-level code, which has run and never will again; functions made in it live on.
+func (p *program) forgetRun() {
+	m := mirror(p.interp)
+	fn := m.mainpkg.Func(cell.Run)
+	f := m.funcs[fn]
+	if f == nil {
+		return
+	}
+	f.Main, f.Instrs, f.ssaInstrs = nil, nil, nil
+	fn.Blocks = nil
+	for _, inner := range fn.AnonFuncs {
+		field(inner, "referrers").SetZero()
+		for _, v := range inner.FreeVars {
+			field(v, "outer").SetZero()
+		}
+	}
 }
 
 // forgetScopes lets go of the scopes inside the functions of pkg, and so of their local variables.
