@@ -110,8 +110,9 @@ func (e *engine) release(i *ixgo.Interp, ctx *ixgo.Context, own methodSets) {
 	m.record = ixgo.NewTypesRecord(ctx, e.rctx, e.loader, i, nested(ctx))
 	for fn, f := range m.funcs {
 		f.index, f.instrIndex = nil, nil
-		*ssaInfo(fn) = nil
+		forgetSource(fn)
 	}
+	forgetScopes(m.mainpkg.Pkg)
 }
 
 // loader is ixgo's loader of native packages, for several goroutines, and the types that cells declared.

@@ -20,6 +20,8 @@ import (
 	_ "github.com/goplus/reflectx/icall/icall20480" // method stubs, reached through linknames below
 	"github.com/timandy/routine"
 	"golang.org/x/tools/go/ssa"
+
+	"quire/kernel/cell"
 )
 
 // This file holds all that the driver knows of ixgo v1.0.0 and reflectx v1.6.0 beyond their public interfaces. Structs of the same layout
@@ -154,6 +156,10 @@ func checkLayout() error {
 		{reflect.TypeFor[ixgo.TypesRecord](), "finder", reflect.Interface},
 		{reflect.TypeFor[ixgo.PanicError](), "stack", reflect.Slice},
 		{reflect.TypeFor[ssa.Function](), "info", reflect.Pointer},
+		{reflect.TypeFor[ssa.Function](), "syntax", reflect.Interface},
+		{reflect.TypeFor[ssa.Function](), "referrers", reflect.Slice},
+		{reflect.TypeFor[ssa.FreeVar](), "outer", reflect.Interface},
+		{reflect.TypeFor[types.Scope](), "children", reflect.Slice},
 		{reflect.TypeFor[ixgo.Interp](), "deferCount", reflect.Int32},
 		{reflect.TypeFor[ixgo.Interp](), "deferMap", reflect.Struct},
 	} {
@@ -450,15 +456,35 @@ func know(i *ixgo.Interp, t reflect.Type) {
 	}
 }
 
-// ssaInfoOffset is where ssa.Function keeps the types of its source, which nothing needs once it is built.
-var ssaInfoOffset = func() uintptr {
-	f, _ := reflect.TypeFor[ssa.Function]().FieldByName("info")
-	return f.Offset
-}()
-
-func ssaInfo(fn *ssa.Function) **types.Info {
-	return (**types.Info)(unsafe.Add(unsafe.Pointer(fn), ssaInfoOffset))
+// forgetSource lets go of what only building fn needs: of its source ixgo asks later where it ends.
+func forgetSource(fn *ssa.Function) {
+	if syntax := fn.Syntax(); syntax != nil {
+		field(fn, "syntax").Set(reflect.ValueOf(&ast.BadExpr{From: syntax.Pos(), To: syntax.End()}))
+	}
+	field(fn, "info").SetZero()
+	fn.Locals = nil
 }
+
+// forgetRun lets go of the top-level code, which has run and never will again; functions made in it live on.
+func (p *program) forgetRun() {
+	m := mirror(p.interp)
+	fn := m.mainpkg.Func(cell.Run)
+	f := m.funcs[fn]
+	if f == nil {
+		return
+	}
+	f.Main, f.Instrs, f.ssaInstrs = nil, nil, nil
+	fn.Blocks = nil
+	for _, inner := range fn.AnonFuncs {
+		field(inner, "referrers").SetZero()
+		for _, v := range inner.FreeVars {
+			field(v, "outer").SetZero()
+		}
+	}
+}
+
+// forgetScopes lets go of the scopes inside the functions of pkg, and so of their local variables.
+func forgetScopes(pkg *types.Package) { field(pkg.Scope(), "children").SetZero() }
 
 // deferrers are the interpreters with defer statements. ixgo's recover looks for the panic in the frame that calls a deferred function,
 // which a function of another interpreter does not see: panicBeingDeferred finds it.

@@ -245,6 +245,7 @@ func (p *program) exec() (err error) {
 			break
 		}
 	}
+	defer p.forgetRun()
 	return p.call(cell.Run)
 }
 
