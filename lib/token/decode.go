@@ -110,7 +110,8 @@ type progress struct {
 
 // push appends what ids add to the text.
 func (d *decoding) push(dst []byte, p *progress, ids []uint32, specials bool) []byte {
-	for _, id := range ids {
+	for i := 0; i < len(ids); i++ {
+		id := ids[i]
 		if int(id) >= len(d.at) {
 			continue
 		}
@@ -121,8 +122,13 @@ func (d *decoding) push(dst []byte, p *progress, ids []uint32, specials bool) []
 				continue
 			}
 			if s.flags&oneByte != 0 {
-				dst = p.byte(dst, d.blob[off])
 				p.stripped = true
+				if c, n := d.character(ids[i:]); n > 0 && p.n == 0 {
+					dst = append(dst, c[:n]...)
+					i += n - 1
+				} else {
+					dst = p.byte(dst, d.blob[off])
+				}
 				continue
 			}
 			dst = p.flush(dst)
@@ -138,6 +144,29 @@ func (d *decoding) push(dst []byte, p *progress, ids []uint32, specials bool) []
 		}
 	}
 	return dst
+}
+
+// character returns the bytes that the byte tokens at the start of ids stand for, when those are one whole character; n is 0 otherwise.
+func (d *decoding) character(ids []uint32) (c [utf8.UTFMax]byte, n int) {
+	for want := 1; n < want; n++ {
+		if n == len(ids) || int(ids[n]) >= len(d.at) || d.at[ids[n]].flags&oneByte == 0 {
+			return c, 0
+		}
+		c[n] = d.blob[d.at[ids[n]].off]
+		if n == 0 {
+			want = int(runeSize[c[0]>>3])
+		}
+	}
+	if !utf8.Valid(c[:n]) {
+		return c, 0
+	}
+	return c, n
+}
+
+// runeSize is the size of a character by the upper five bits of its first byte; 1 where none begins.
+var runeSize = [32]uint8{
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 1,
 }
 
 // takes reports whether the leading space of s was not in the input.
