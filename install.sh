@@ -116,6 +116,11 @@ run_tests() {
   go tool -modfile=tools/go.mod staticcheck ./...
   say "all tests, GOEXPERIMENT=simd"
   summary -timeout 30m ./...
+  if command -v gcc >/dev/null; then
+    say "the front process under the race detector"
+    summary -race -timeout 10m ./kernel/wire ./kernel/zmtp ./kernel/link ./kernel/front ./kernel/comm ./kernel/history
+    summary -race -timeout 10m -run 'TestProtocol/inside' ./kernel/kerneltest
+  fi
   say "the portable fallback: tests without the SIMD experiment"
   GOEXPERIMENT= summary -short -timeout 20m ./simd/... ./lib/...
 }
