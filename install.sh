@@ -110,7 +110,7 @@ run_lifecycle() {
 summary() { go tool -modfile=tools/go.mod gotestsum --format pkgname --format-hide-empty-pkg -- "$@"; }
 
 run_tests() {
-  packages gcc jupyter-notebook jupyter-nbconvert python3-ipykernel python3-jupyter-kernel-test \
+  packages gcc jupyter-client jupyter-notebook jupyter-nbconvert python3-ipykernel python3-jupyter-kernel-test \
     chromium chromium-driver librsvg2-bin libopenblas0-pthread python3-sentencepiece
   say "staticcheck"
   go tool -modfile=tools/go.mod staticcheck ./...
