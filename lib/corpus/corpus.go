@@ -98,7 +98,7 @@ func New(records ...arrow.Record) (*Corpus, error) {
 func checkSchema(s *arrow.Schema) error {
 	for i, want := range Schema.Fields() {
 		if i >= s.NumFields() || s.Field(i).Name != want.Name || s.Field(i).Type.ID() != want.Type.ID() {
-			return fmt.Errorf("not a corpus: column %d must be %q of type %s (convert the file with quire corpus convert)", i, want.Name, want.Type)
+			return fmt.Errorf("not a corpus: column %d must be %q of type %s: read the file with corpus.Build, with the text's column named in Fields", i, want.Name, want.Type)
 		}
 	}
 	return nil

@@ -162,14 +162,14 @@ func (w *Writer) JSONL(ctx context.Context, r io.Reader, name string, f Fields) 
 		}
 	}
 	running.Wait()
-	if err := cmpErr(writeErr, readErr); err != nil {
+	if err := moreTelling(writeErr, readErr); err != nil {
 		return im, fmt.Errorf("corpus: reading %s: %w", name, err)
 	}
 	return im, nil
 }
 
-// cmpErr returns the first error, preferring the one that is not a mere cancellation.
-func cmpErr(a, b error) error {
+// moreTelling returns the first error, preferring the one that is not a mere cancellation.
+func moreTelling(a, b error) error {
 	if a != nil && !errors.Is(a, context.Canceled) {
 		return a
 	}

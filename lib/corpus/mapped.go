@@ -139,7 +139,7 @@ func checkFooter(data []byte) (err error) {
 		return err
 	}
 	if n, _, err := vector(f, footerDictionaries, 24); err != nil || n > 0 {
-		return errors.Join(err, errors.New("dictionary columns cannot be mapped: rewrite the file with quire corpus convert"))
+		return errors.Join(err, errors.New("dictionary columns cannot be mapped: write them as plain strings"))
 	}
 	return checkSchemaAt(f, footerSchema)
 }
@@ -264,7 +264,7 @@ func (b block) record(data []byte, schema *arrow.Schema) (rec arrow.Record, err 
 		return nil, err
 	}
 	if rb.Offset(batchCompression) != 0 {
-		return nil, errors.New("compressed chunk cannot be mapped: rewrite the file with quire corpus convert")
+		return nil, errors.New("compressed chunk cannot be mapped: write the file without compression")
 	}
 	body := data[b.offset+b.meta : b.offset+b.meta+b.body]
 	layout := layout{table: rb, body: body}
@@ -398,7 +398,7 @@ func validate(d arrow.ArrayData) error {
 		return nil
 	case arrow.FixedWidthDataType:
 		if d.DataType().ID() == arrow.DICTIONARY {
-			return errors.New("dictionary columns cannot be mapped: rewrite the file with quire corpus convert")
+			return errors.New("dictionary columns cannot be mapped: write them as plain strings")
 		}
 		if size(1) < (n*t.BitWidth()+7)/8 {
 			return fmt.Errorf("%d bytes for %d values of %s", size(1), n, t)

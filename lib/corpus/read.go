@@ -160,7 +160,7 @@ func (in *reading) bad(source, format string, args ...any) error {
 	return nil
 }
 
-// fatal reports whether an error must end the whole walk: what emit returned and cancellation, not what a file did.
+// emitError is an error that ends the whole walk: what emit returned, or cancellation. What a file did wrong is none.
 type emitError struct{ error }
 
 func (e emitError) Unwrap() error { return e.error }
