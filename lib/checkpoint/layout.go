@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"quire/lib/model"
@@ -81,6 +82,9 @@ func (s source) attention(c model.Config, linear func(name string, heads int) (w
 		w, b := linear("qkv_proj", c.NumHeads+2*c.NumKVHeads)
 		if order := inverse(groupOrder(c)); !w.IsZero() {
 			q, k := c.NumHeads*c.HeadDim, (c.NumHeads+c.NumKVHeads)*c.HeadDim
+			if s.interleaved {
+				order = slices.Concat(pick(order[:q], inverse(interleaveOrder(q, c.HeadDim))), pick(order[q:k], inverse(interleaveOrder(k-q, c.HeadDim))), order[k:])
+			}
 			parts := []tensor.Tensor{takeRows(order[:q], w), takeRows(order[q:k], w), takeRows(order[k:], w)}
 			if !b.IsZero() {
 				b = takeRows(order, b)
@@ -154,6 +158,15 @@ func interleaveOrder(rows, headDim int) []int {
 		order[i] = head + j/2 + j%2*(headDim/2)
 	}
 	return order
+}
+
+// pick is one order after another.
+func pick(rows, order []int) []int {
+	out := make([]int, len(order))
+	for i, r := range order {
+		out[i] = rows[r]
+	}
+	return out
 }
 
 func inverse(order []int) []int {

@@ -24,10 +24,10 @@ func (t target) list(c model.Config, w *model.Weights) []payload {
 		at := fmt.Sprintf("model.layers.%d.", i)
 		list = append(list, vector(at+"input_layernorm.weight", l.AttnNorm))
 		if t.grouped {
-			list = appendRows(list, at+"self_attn.qkv_proj", l.QKV, 0, groupOrder(c))
+			list = appendRows(list, at+"self_attn.qkv_proj", l.QKV, 0, t.groups(c, q, kv))
 		} else {
-			list = appendRows(list, at+"self_attn.q_proj", l.QKV, 0, t.rotary(q, c.HeadDim))
-			list = appendRows(list, at+"self_attn.k_proj", l.QKV, q, t.rotary(kv, c.HeadDim))
+			list = appendRows(list, at+"self_attn.q_proj", l.QKV, 0, t.rotary(c, q))
+			list = appendRows(list, at+"self_attn.k_proj", l.QKV, q, t.rotary(c, kv))
 			list = appendRows(list, at+"self_attn.v_proj", l.QKV, q+kv, straight(kv))
 		}
 		list = appendRows(list, at+"self_attn.o_proj", l.Out, 0, straight(c.HiddenSize))
@@ -47,12 +47,31 @@ func (t target) list(c model.Config, w *model.Weights) []payload {
 	return list
 }
 
-// rotary is the order of the rows of query or key in the file; nil is the order that they have.
-func (t target) rotary(rows, headDim int) []int {
-	if t.interleaved {
-		return interleaveOrder(rows, headDim)
+// rotary is the order of the rows of query or key in the file.
+func (t target) rotary(c model.Config, rows int) []int {
+	switch order := interleaveOrder(rows, c.HeadDim); {
+	case t.interleaved == c.RopeInterleaved:
+		return straight(rows)
+	case t.interleaved:
+		return order
+	default:
+		return inverse(order)
 	}
-	return straight(rows)
+}
+
+// groups is the order of the rows of wqkv in the file.
+func (t target) groups(c model.Config, q, kv int) []int {
+	rows := t.rotary(c, q)
+	for _, r := range t.rotary(c, kv) {
+		rows = append(rows, q+r)
+	}
+	order := groupOrder(c)
+	for i, r := range order {
+		if r < q+kv {
+			order[i] = rows[r]
+		}
+	}
+	return order
 }
 
 func straight(n int) []int {
@@ -66,14 +85,13 @@ func straight(n int) []int {
 // appendRows adds the rows of a matrix from lo on, in an order, and its bias likewise.
 func appendRows(list []payload, name string, l model.Linear, lo int, order []int) []payload {
 	take := func(parts []tensor.Tensor) payload {
-		parts = between(parts, lo, lo+len(order))
-		parts = oneKind(parts)
+		parts = oneType(between(parts, lo, lo+len(order)))
 		shape := parts[0].Shape()
 		shape[0] = len(order)
 		return payload{dt: parts[0].DType(), shape: shape, pieces: func() ([]tensor.Tensor, error) {
 			for i, r := range order {
 				if i != r {
-					return []tensor.Tensor{takeRows(order, oneType(parts)...)}, nil
+					return []tensor.Tensor{takeRows(order, parts...)}, nil
 				}
 			}
 			return parts, nil
@@ -99,9 +117,6 @@ func between(parts []tensor.Tensor, lo, hi int) (out []tensor.Tensor) {
 	}
 	return out
 }
-
-// oneKind puts a part first whose type can hold all: a matrix of several types is written as F32 unless the caller says otherwise.
-func oneKind(parts []tensor.Tensor) []tensor.Tensor { return oneType(parts) }
 
 // normalised divides the rows of a head by their length, as InternEvo's converter does for norm_head.
 func normalised(head tensor.Tensor) tensor.Tensor {
