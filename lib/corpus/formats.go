@@ -19,6 +19,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+
+	"quire/lib/corpus/internal/mapped"
 )
 
 // json reads JSON lines, or one array of records.
@@ -218,7 +220,7 @@ func (in *reading) arrow(name string) (err error) {
 		}
 		return nil
 	}
-	data, unmap, err := mapFile(name)
+	data, unmap, err := mapped.File(name)
 	if err != nil {
 		return err
 	}
