@@ -16,7 +16,7 @@ var Card = datasets.Card{
 	Splits: "as published: en/c4-train.{00000…01023}-of-01024.json.gz, en/c4-validation.{00000…00007}-of-00008.json.gz",
 }
 
-// Read reads shards; the page's address is the document's ID.
+// Read reads shards; the page's address and date are in the document's Meta.
 func Read(ctx context.Context, patterns ...string) iter.Seq2[corpus.Document, error] {
-	return corpus.Read(ctx, corpus.Fields{ID: "url", Text: "text"}, patterns...)
+	return corpus.Read(ctx, corpus.Fields{Text: "text"}, patterns...)
 }

@@ -52,7 +52,7 @@ func articles(lines iter.Seq2[string, error], name string, yield func(corpus.Doc
 	flush := func() bool {
 		text := strings.Trim(b.String(), "\n")
 		b.Reset()
-		return text == "" || yield(corpus.Document{ID: title, Text: text, Source: name}, nil)
+		return strings.TrimSpace(text) == "" || yield(corpus.Document{ID: title, Text: text, Source: name}, nil)
 	}
 	for line, err := range lines {
 		if err != nil {
