@@ -18,6 +18,7 @@ type commands struct {
 	Uninstall  uninstallCmd  `cmd:"" help:"Make Jupyter forget this kernel."`
 	Run        runCmd        `cmd:"" help:"Execute a notebook, without Jupyter."`
 	Doctor     doctorCmd     `cmd:"" help:"Say what this machine offers and what to do about what is missing."`
+	Corpus     corpusCmd     `cmd:"" help:"Make training data: read, clean, deduplicate, count, convert."`
 	Tokenize   tokenizeCmd   `cmd:"" help:"Turn JSON strings, one a line, into arrays of token ids."`
 	Detokenize detokenizeCmd `cmd:"" help:"Turn arrays of token ids, one a line, into JSON strings."`
 	Chat       chatCmd       `cmd:"" help:"Render conversations by a model's chat template."`

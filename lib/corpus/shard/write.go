@@ -1,14 +1,13 @@
 package shard
 
 import (
-	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/zeebo/xxh3"
+
+	"quire/lib/corpus/internal/whole"
 )
 
 // Options says how a shard is written.
@@ -23,8 +22,7 @@ type Options struct {
 // to one goroutine. It holds 16 bytes and the id of each document in memory, and no tokens.
 type Writer struct {
 	path         string
-	tmp          *os.File
-	buf          *bufio.Writer
+	file         *whole.File
 	hash         *xxh3.Hasher
 	meta         []byte
 	width        int
@@ -56,11 +54,10 @@ func Create(path string, o Options) (*Writer, error) {
 	if w.meta, err = json.Marshal(meta); err != nil {
 		return nil, fmt.Errorf("shard: meta: %w", err)
 	}
-	if w.tmp, err = os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*"); err != nil {
+	if w.file, err = whole.Create(path); err != nil {
 		return nil, fmt.Errorf("shard: %w", err)
 	}
-	w.buf = bufio.NewWriterSize(w.tmp, 1<<20)
-	w.buf.Write(make([]byte, headerSize)) // counts and hash come last
+	w.file.Write(make([]byte, headerSize)) // counts and hash come last
 	return w, nil
 }
 
@@ -91,7 +88,7 @@ func (w *Writer) Append(id string, ids []uint32) error {
 func (w *Writer) write(b []byte) {
 	if w.err == nil {
 		w.hash.Write(b)
-		_, w.err = w.buf.Write(b)
+		_, w.err = w.file.Write(b)
 	}
 }
 
@@ -108,19 +105,13 @@ func (w *Writer) Close() error {
 		w.write(part)
 	}
 	err := w.err
-	for _, step := range []func() error{w.buf.Flush, w.header, w.tmp.Sync} {
+	for _, step := range []func() error{w.header, w.file.Commit} {
 		if err == nil {
 			err = step()
 		}
 	}
-	if cerr := w.tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(w.tmp.Name(), w.path)
-	}
 	if err != nil {
-		os.Remove(w.tmp.Name())
+		w.file.Abort()
 		return fmt.Errorf("shard: writing %s: %w", w.path, err)
 	}
 	return nil
@@ -135,12 +126,8 @@ func (w *Writer) header() error {
 		h = binary.LittleEndian.AppendUint64(h, uint64(n))
 	}
 	sum := w.hash.Sum128().Bytes()
-	_, err := w.tmp.WriteAt(append(h, sum[:]...), 0)
-	return err
+	return w.file.Patch(append(h, sum[:]...), 0)
 }
 
 // Abort gives the file up.
-func (w *Writer) Abort() {
-	w.tmp.Close()
-	os.Remove(w.tmp.Name())
-}
+func (w *Writer) Abort() { w.file.Abort() }
