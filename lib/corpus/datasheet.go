@@ -185,11 +185,11 @@ func labelled(names ...string) func(b Batch, i int) string {
 			return ""
 		}
 		_, found := lookup(v, names)
-		if s, err := found.StringBytes(); err == nil {
-			return string(s)
-		}
-		if found == nil {
+		switch {
+		case found == nil: // the name stands deeper
 			return ""
+		case found.Type() == fastjson.TypeString:
+			return string(found.GetStringBytes())
 		}
 		return found.String()
 	}
