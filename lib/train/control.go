@@ -176,7 +176,7 @@ func (r *Run) Checkpoint(ctx context.Context) (step int, err error) {
 			return nil // saved at the end
 		}
 		step = l.Step
-		return errors.Join(l.save(), l.saver.wait())
+		return errors.Join(l.save(), l.saver.Wait())
 	})
 	if err == nil && step == 0 {
 		step = r.loop.Step
