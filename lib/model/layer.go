@@ -72,11 +72,11 @@ func (p *pass) newRows(a tensor.Allocator, t int) *rows {
 	s := &rows{
 		h1:     tensor.NewIn(a, p.act, t, c.HiddenSize),
 		qkv:    tensor.NewIn(a, p.act, t, c.QKVRows()),
+		attn:   tensor.NewIn(a, p.act, t, c.NumHeads*c.HeadDim),
 		gateUp: tensor.NewIn(a, p.act, t, 2*c.IntermediateSize),
 	}
 	s.h2 = s.h1
-	s.attn = s.qkv.Slice(1, 0, c.NumHeads*c.HeadDim) // over the queries, which are not needed again
-	s.heads = c.split(s.qkv).Slice(1, 0, c.NumHeads)
+	s.heads = c.split(s.attn)
 	s.mlp = s.gateUp.Slice(1, 0, c.IntermediateSize) // over the gate
 	return s
 }

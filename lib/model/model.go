@@ -123,6 +123,12 @@ func (m *Model) Logits(out, hidden tensor.Tensor) {
 	m.apply(m.head, out, hidden, tensor.Tensor{})
 }
 
+// Config describes the model.
+func (m *Model) Config() Config { return m.c }
+
+// DType is the type of activations, hidden states and, if nothing else is asked for, cached keys and values.
+func (m *Model) DType() dtype.Type { return m.act }
+
 // MaxPositions is the number of positions that Forward takes: MaxSeqLen, or what SetMaxPositions said.
 func (m *Model) MaxPositions() int { return m.positions }
 

@@ -197,3 +197,5 @@ func (t *Trainer) Step(e Examples) Losses {
 	t.b.EmbeddingGrad(t.grads.Embed, s.dx, e.IDs)
 	return Losses{f.loss, f.lse}
 }
+
+func (r Recompute) String() string { return [...]string{"none", "selective", "full"}[r] }

@@ -101,6 +101,27 @@ func (t *Tokenizer) AppendDecode(dst []byte, ids []uint32, specials bool) []byte
 	return p.flush(dst)
 }
 
+// Bytes returns what id adds to a text when it is not the first: nothing for special tokens and ids outside of the
+// vocabulary. Pieces may be parts of characters. The result must not be changed.
+func (t *Tokenizer) Bytes(id uint32) []byte {
+	if int(id) >= len(t.pieces) || t.IsSpecial(id) {
+		return nil
+	}
+	if t.dec.chain != nil {
+		if b, ok := byteOf(t.pieces[id]); ok {
+			return []byte{b}
+		}
+		rest, _ := strings.CutPrefix(t.chained([]uint32{id, id}, false), t.chained([]uint32{id}, false))
+		return []byte(rest)
+	}
+	s := &t.dec.at[id]
+	if s.flags&special != 0 {
+		return nil
+	}
+	end := s.off + uint32(s.size)
+	return t.dec.blob[s.off:end:end]
+}
+
 // progress is what decoding must remember between two ids.
 type progress struct {
 	stripped bool    // no more leading spaces to take

@@ -1,3 +1,3 @@
-// Package grammar holds generated text to a language: a JSON Schema, a regular expression, a list of choices or an EBNF
-// grammar.
+// Package grammar holds generated text to a language: a JSON Schema, a regular expression, a choice of texts or a grammar in
+// EBNF. Before a token is sampled it says which tokens may come; the text that comes out is of the language.
 package grammar

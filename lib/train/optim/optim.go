@@ -109,6 +109,7 @@ type Param struct {
 	Name string
 	Kind Kind
 	W, G tensor.Tensor // F32, contiguous, equal shape
+	Out  tensor.Tensor // rounded copy of W for the next forward pass, float, written with it; none: zero Tensor
 	Rows []int         // heights of the matrices that are stacked in W, each of which Muon steps for itself; nil: W is one
 }
 
@@ -173,7 +174,7 @@ func (o *Optimizer) Step(lr, scale float64) {
 			continue
 		}
 		o.b.AdamW(tensor.AdamW{
-			W: p.W.Reshape(-1), G: p.G.Reshape(-1), M: o.m[i].Reshape(-1), V: o.v[i].Reshape(-1),
+			W: p.W.Reshape(-1), G: p.G.Reshape(-1), M: o.m[i].Reshape(-1), V: o.v[i].Reshape(-1), Out: flat(p.Out),
 			LR: float32(lr), Beta1: float32(o.c.Beta1), Beta2: float32(o.c.Beta2), Eps: float32(o.c.Eps),
 			WeightDecay: float32(o.c.Decay.of(p.Kind)), GradScale: float32(scale), Step: o.count,
 		})
@@ -189,14 +190,26 @@ func (o *Optimizer) stepMuon(p Param, m tensor.Tensor, lr, scale float64) {
 	at := 0
 	for _, n := range rows {
 		mark := o.scratch.Mark()
+		var out tensor.Tensor
+		if !p.Out.IsZero() {
+			out = p.Out.Slice(0, at, at+n)
+		}
 		tensor.Muon(o.b, &o.scratch, tensor.MuonStep{
-			W: p.W.Slice(0, at, at+n), G: p.G.Slice(0, at, at+n), M: m.Slice(0, at, at+n),
+			Out: out, W: p.W.Slice(0, at, at+n), G: p.G.Slice(0, at, at+n), M: m.Slice(0, at, at+n),
 			LR: float32(lr * grow), Momentum: float32(o.c.Momentum), WeightDecay: float32(o.c.Decay.of(p.Kind) / grow),
 			GradScale: float32(scale), Work: dtype.F32,
 		})
 		o.scratch.Release(mark)
 		at += n
 	}
+}
+
+// flat is t as one row; none stays none.
+func flat(t tensor.Tensor) tensor.Tensor {
+	if t.IsZero() {
+		return t
+	}
+	return t.Reshape(-1)
 }
 
 // Count is the number of steps taken.
