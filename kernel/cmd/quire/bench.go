@@ -4,6 +4,7 @@ package main
 type benchCmd struct {
 	Kernel benchKernelCmd `cmd:"" help:"The kernel beside ipykernel, in turns."`
 	Token  benchTokenCmd  `cmd:"" help:"Tokenizers beside sentencepiece and tiktoken."`
+	Corpus benchCorpusCmd `cmd:"" help:"Corpora: opening, reading, cleaning, deduplication, what-if, on the Go source tree."`
 	Tensor benchTensorCmd `cmd:"" help:"Tensor kernels beside the limits of this machine and, with --vs, beside OpenBLAS or PyTorch."`
 	Train  benchTrainCmd  `cmd:"" help:"Training steps beside this machine's peak and, with --vs torch, beside PyTorch on the same model, weights and data."`
 }
