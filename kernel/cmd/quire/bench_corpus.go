@@ -357,15 +357,15 @@ func millionDocs(docs, per int, text func(i int) string) (c *corpus.Corpus, byte
 
 func (b *corpusBench) language(ctx context.Context) error {
 	clean.Language("train first")
-	models := map[string]func(string) (string, float64){"built-in": clean.Language}
+	names, models := []string{"built-in"}, []func(string) (string, float64){clean.Language}
 	if b.Lid != "" {
 		m, err := fasttext.Open(b.Lid)
 		if err != nil {
 			return err
 		}
-		models[filepath.Base(b.Lid)] = m.Best
+		names, models = append(names, filepath.Base(b.Lid)), append(models, m.Best)
 	}
-	for name, best := range models {
+	for i, best := range models {
 		t, err := b.oneCore(func() error {
 			for _, text := range b.texts["prose"] {
 				best(text)
@@ -375,7 +375,7 @@ func (b *corpusBench) language(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.line("language, a core, "+name, bytesOf(b.texts["prose"])/1e6/t, "MB/s", 50, 0)
+		b.line("language, a core, "+names[i], bytesOf(b.texts["prose"])/1e6/t, "MB/s", 50, 0)
 	}
 	return nil
 }
