@@ -54,10 +54,10 @@ type DatasheetConfig struct {
 // Datasheet reads the whole corpus, on all cores.
 func (c *Corpus) Datasheet(ctx context.Context, cfg DatasheetConfig) (*Datasheet, error) {
 	if cfg.Language == nil {
-		cfg.Language = labelled("language", "lang")
+		cfg.Language = labelled(languageNames...)
 	}
 	if cfg.Licence == nil {
-		cfg.Licence = labelled("license", "licence", "licenses")
+		cfg.Licence = labelled(licenceNames...)
 	}
 	all := newTally()
 	done := 0
@@ -76,6 +76,12 @@ func (c *Corpus) Datasheet(ctx context.Context, cfg DatasheetConfig) (*Datasheet
 	}
 	return all.sheet(cfg), nil
 }
+
+// What columns and fields are called in published corpora.
+var (
+	languageNames = []string{"language", "lang"}
+	licenceNames  = []string{"license", "licence", "licenses"}
+)
 
 // tally is what has been counted.
 type tally struct {
@@ -185,11 +191,11 @@ func labelled(names ...string) func(b Batch, i int) string {
 			return ""
 		}
 		_, found := lookup(v, names)
-		if s, err := found.StringBytes(); err == nil {
-			return string(s)
-		}
-		if found == nil {
+		switch {
+		case found == nil: // the name stands deeper
 			return ""
+		case found.Type() == fastjson.TypeString:
+			return string(found.GetStringBytes())
 		}
 		return found.String()
 	}

@@ -23,7 +23,7 @@ func build(t testing.TB, jsonl string) *Corpus {
 func TestDatasheet(t *testing.T) {
 	c := build(t, `{"id":"a/1","text":"four","lang":"en","license":"CC0"}
 {"id":"a/2","text":"vier!","lang":"de","license":"CC0"}
-{"id":"b/1","text":"four and four","lang":"en"}
+{"id":"b/1","text":"four and four","lang":"en","deep":{"license":"MIT"}}
 {"id":"b/2","text":"","lang":"<i>"}
 `)
 	d, err := c.Datasheet(t.Context(), DatasheetConfig{

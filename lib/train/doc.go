@@ -9,9 +9,8 @@
 // Everything of a run lies in its directory: config.json, metrics.jsonl, event files, checkpoints, and the finished model.
 // A Start in a directory with a checkpoint continues there.
 //
-// A checkpoint is a copy of the weights and moments, made while the next step computes gradients (which reads the same memory and
-// writes none of it), and written behind the copy. So saving costs the loop what is left of the copy when the optimiser
-// wants to write, mostly nothing.
+// A checkpoint is a copy of the weights and moments, which the loop waits for, and which is written behind its back. Memory is reserved for it
+// when the run starts.
 //
 // Invariant: a run is a function of its configuration, its data and the calls that steered it: the same bits with any number of
 // threads, and when it was stopped or killed and resumed anywhere on the way.

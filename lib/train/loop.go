@@ -27,7 +27,7 @@ type progress struct {
 	LRScale float64    `json:"lr_scale"`
 	Rows    int        `json:"rows"` // set by hand; 0: as configured
 	Guard   guardState `json:"guard"`
-	Stream  mix.State  `json:"stream"`
+	Data    feedState  `json:"data"`
 	Metrics int64      `json:"metrics"` // bytes of metrics.jsonl
 }
 
@@ -40,51 +40,57 @@ type loop struct {
 	data    *data
 	trainer *model.Trainer
 	opt     *optim.Optimizer
-	live    []namedTensor // weights and moments
-	saver   *saver
+	live    []checkpoint.Named // weights and moments
+	saver   *checkpoint.Saver
 	out     *output
 	progress
 	compute  dtype.Type
 	peak     float64 // of the machine in the compute type, operations a second; 0: unknown
 	pace     float64 // running mean of a step's seconds
 	gradLoss []float32
-}
-
-type namedTensor struct {
-	name string
-	t    tensor.Tensor
+	saved    int           // step of the latest checkpoint; −1: none
+	saveWait time.Duration // that checkpoints kept the loop since the step before
 }
 
 // newLoop opens everything that a run needs and initialises its weights. The caller restores a checkpoint or opens the output next.
-func newLoop(c Config) (l *loop, err error) {
-	l = &loop{cfg: c, progress: progress{LRScale: 1}}
-	defer func() {
-		if err != nil {
-			l.Close()
-		}
-	}()
-	if l.compute, err = c.compute(); err != nil {
+func newLoop(c Config) (*loop, error) {
+	l := &loop{cfg: c, progress: progress{LRScale: 1}, saved: -1}
+	if err := l.open(); err != nil {
+		l.Close()
 		return nil, err
 	}
+	return l, nil
+}
+
+func (l *loop) open() (err error) {
+	c := l.cfg
+	if l.compute, err = c.compute(); err != nil {
+		return err
+	}
 	if err := l.pickBackend(); err != nil {
-		return nil, err
+		return err
 	}
 	if c.Tokenizer != "" {
 		if l.tok, err = token.Load(c.Tokenizer); err != nil {
-			return nil, err
+			return err
 		}
 		if n := l.tok.VocabSize(); n > c.Model.VocabSize {
-			return nil, fmt.Errorf("train: %s has %d tokens and the model's vocabulary %d: set Model.VocabSize to it", c.Tokenizer, n, c.Model.VocabSize)
+			return fmt.Errorf("train: %s has %d tokens and the model's vocabulary %d: set Model.VocabSize to it", c.Tokenizer, n, c.Model.VocabSize)
 		}
 	}
 	if l.data, err = openData(c); err != nil {
-		return nil, err
+		return err
 	}
 	if err := l.buildModel(); err != nil {
-		return nil, err
+		return err
 	}
-	l.saver = newSaver(checkpointDir(c.Dir), c.Keep, l.live)
-	return l, nil
+	l.saver = checkpoint.NewSaver(checkpointDir(c.Dir), c.Keep)
+	bytes := 0
+	for _, n := range l.live {
+		bytes += n.Tensor.NumBytes() + 64 // tensors are kept apart by cache lines
+	}
+	l.saver.Reserve(bytes)
+	return nil
 }
 
 func (l *loop) pickBackend() error {
@@ -130,12 +136,12 @@ func (l *loop) buildModel() error {
 	var params []optim.Param
 	for p := range l.trainer.Params() {
 		params = append(params, optim.Param{Name: p.Name, Kind: kindOf(p, c.Model), W: p.W, G: p.Grad, Out: p.Out, Rows: stacked(p.Name, c.Model)})
-		l.live = append(l.live, namedTensor{p.Name, p.W})
+		l.live = append(l.live, checkpoint.Named{Name: p.Name, Tensor: p.W})
 	}
 	if l.opt, err = optim.New(l.b, c.Optimizer, params); err != nil {
 		return err
 	}
-	l.opt.Moments(func(name string, t tensor.Tensor) { l.live = append(l.live, namedTensor{name, t}) })
+	l.opt.Moments(func(name string, t tensor.Tensor) { l.live = append(l.live, checkpoint.Named{Name: name, Tensor: t}) })
 	return nil
 }
 
@@ -199,8 +205,8 @@ func (l *loop) step() (Record, error) {
 	sums := l.gradients(rows, &r)
 	r.FwdBwd = time.Since(begin).Seconds()
 	r.GradNorm = l.opt.Norm()
-	l.saver.release()
-	r.SaveWait = l.saver.takeWait().Seconds()
+	r.SaveWait = l.saveWait.Seconds()
+	l.saveWait = 0
 	if r.Spike = !l.Guard.judge(l.cfg.Guard, r.Loss, r.GradNorm); !r.Spike {
 		scale := 1.0
 		if l.cfg.Clip > 0 && r.GradNorm > l.cfg.Clip {
@@ -305,7 +311,7 @@ func (l *loop) finishRecord(r *Record, sums *tallies, took time.Duration) {
 func (l *loop) finish() error {
 	var errs []error
 	if l.saver != nil {
-		errs = append(errs, l.saver.wait())
+		errs = append(errs, l.saver.Wait())
 	}
 	if l.out != nil {
 		errs = append(errs, l.out.Close())

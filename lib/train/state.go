@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"quire/lib/checkpoint"
-	"quire/lib/corpus/mix"
 	"quire/simd/tensor"
 )
 
@@ -20,20 +22,39 @@ type document struct {
 	Shards   []string `json:"shards"` // hashes of the data
 }
 
-// save begins to write the run as it is, unless that is saved already; see saver for what the loop waits for.
+// checkpointDir is where a run keeps its checkpoints.
+func checkpointDir(dir string) string { return filepath.Join(dir, "checkpoints") }
+
+// save copies the run as it is, unless that is saved already, and writes the copy behind the loop's back.
 func (l *loop) save() error {
-	if l.saver.last == l.Step {
+	if l.saved == l.Step {
 		return nil
 	}
+	begin := time.Now()
 	if err := l.out.f.Sync(); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	l.Stream, l.Metrics = l.data.stream.State(), l.out.size
+	l.Data, l.Metrics = l.data.feed.state(), l.out.size
 	doc, err := json.Marshal(document{l.progress, l.cfg, l.data.hashes()})
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	return l.saver.save(l.Step, doc)
+	err = l.saver.Save(checkpoint.State{Step: l.Step, Document: doc, Tensors: l.live})
+	l.saved = l.Step
+	l.saveWait += time.Since(begin)
+	return err
+}
+
+// steps lists the saved steps, in order.
+func (l *loop) steps() (steps []int, err error) {
+	if err := l.saver.Wait(); err != nil {
+		return nil, err
+	}
+	states, err := checkpoint.States(checkpointDir(l.cfg.Dir))
+	for _, st := range states {
+		steps = append(steps, st.Step)
+	}
+	return steps, err
 }
 
 // restore goes back to a saved step; step 0 is the beginning, which needs no file.
@@ -41,18 +62,31 @@ func (l *loop) restore(step int) error {
 	if step == 0 {
 		return l.restart()
 	}
-	doc, err := l.saver.load(step)
+	path := checkpoint.StatePath(checkpointDir(l.cfg.Dir), step)
+	state, err := checkpoint.LoadState(path)
 	if err != nil {
 		return err
 	}
+	defer state.Close()
+	if len(state.Tensors) != len(l.live) {
+		return fmt.Errorf("train: %s has %d tensors and the model with its optimiser %d: choose another Dir for another model or optimiser", path, len(state.Tensors), len(l.live))
+	}
+	for i, n := range l.live {
+		if t := state.Tensors[i]; t.Name != n.Name || t.Tensor.DType() != n.Tensor.DType() || !t.Tensor.SameShape(n.Tensor) {
+			return fmt.Errorf("train: %s has %s %v where the model wants %s %v: choose another Dir for another model", path, t.Name, t.Tensor, n.Name, n.Tensor)
+		}
+	}
 	var d document
-	if err := json.Unmarshal(doc, &d); err != nil {
-		return fmt.Errorf("train: checkpoint of step %d: %w", step, err)
+	if err := json.Unmarshal(state.Document, &d); err != nil {
+		return fmt.Errorf("train: %s: %w", path, err)
 	}
-	if err := l.data.stream.Restore(d.Progress.Stream); err != nil {
-		return fmt.Errorf("train: checkpoint of step %d: the data is not that of the run: choose another Dir, and its model as From: %w", step, err)
+	if err := l.data.feed.restore(d.Progress.Data); err != nil {
+		return fmt.Errorf("train: %s: the data is not that of the run: choose another Dir, and its model as From: %w", path, err)
 	}
-	l.progress = d.Progress
+	for i, n := range l.live {
+		copy(n.Tensor.Bytes(), state.Tensors[i].Tensor.Bytes())
+	}
+	l.progress, l.saved = d.Progress, step
 	l.opt.SetCount(l.Updates)
 	l.trainer.Refresh()
 	return nil
@@ -60,9 +94,6 @@ func (l *loop) restore(step int) error {
 
 // restart goes back to the first weights.
 func (l *loop) restart() error {
-	if err := l.saver.wait(); err != nil {
-		return err
-	}
 	w, err := l.firstWeights()
 	if err != nil {
 		return err
@@ -74,10 +105,10 @@ func (l *loop) restart() error {
 		copy(t.Bytes(), from.Bytes())
 	}
 	l.opt.Moments(func(_ string, t tensor.Tensor) { clear(t.Bytes()) })
-	if l.data.stream, err = mix.New(l.data.cfg); err != nil {
+	if err := l.data.rewind(); err != nil {
 		return err
 	}
-	l.progress, l.saver.last = progress{LRScale: 1}, -1
+	l.progress, l.saved = progress{LRScale: 1}, -1
 	l.opt.SetCount(0)
 	l.trainer.Refresh()
 	return nil
@@ -85,7 +116,7 @@ func (l *loop) restart() error {
 
 // restoreLatest goes on from the latest checkpoint, if there is one.
 func (l *loop) restoreLatest() error {
-	steps, err := l.saver.steps()
+	steps, err := l.steps()
 	if err != nil || len(steps) == 0 {
 		return err
 	}
@@ -97,10 +128,7 @@ func (l *loop) leaveSpike() error {
 	if l.Guard.Rollbacks >= l.cfg.Guard.MaxRollbacks {
 		return fmt.Errorf("the loss or the gradients jumped %d times in a row, after %d rollbacks: lower the learning rate, or look at the data of the skipped steps in %s", l.Guard.Bad, l.Guard.Rollbacks, metricsFile)
 	}
-	if err := l.saver.wait(); err != nil {
-		return err
-	}
-	steps, err := l.saver.steps()
+	steps, err := l.steps()
 	if err != nil {
 		return err
 	}
@@ -109,7 +137,7 @@ func (l *loop) leaveSpike() error {
 		to = steps[len(steps)-1]
 	}
 	before := l.progress
-	before.Stream = l.data.stream.State()
+	before.Data = l.data.feed.state()
 	if err := l.note(Event{Event: "rollback", To: to, Note: "spike"}); err != nil {
 		return err
 	}
@@ -118,7 +146,7 @@ func (l *loop) leaveSpike() error {
 	}
 	l.Tokens, l.Seconds = before.Tokens, before.Seconds
 	l.Guard.Skipped, l.Guard.Rollbacks = before.Guard.Skipped, before.Guard.Rollbacks+1
-	return l.data.stream.Restore(before.Stream)
+	return l.data.feed.restore(before.Data)
 }
 
 // Rollback goes back to a saved step: weights, moments, data and settings are what they were then, and later checkpoints are removed. Branch first to keep
@@ -128,10 +156,7 @@ func (r *Run) Rollback(ctx context.Context, step int) error {
 		if l.out == nil {
 			return errEnded
 		}
-		if err := l.saver.wait(); err != nil {
-			return err
-		}
-		steps, err := l.saver.steps()
+		steps, err := l.steps()
 		if err != nil {
 			return err
 		}
@@ -142,13 +167,18 @@ func (r *Run) Rollback(ctx context.Context, step int) error {
 			return err
 		}
 		metrics := l.out.size
-		if err := errors.Join(l.saver.drop(step), l.restore(step)); err != nil {
+		for _, later := range steps {
+			if later > step {
+				err = errors.Join(err, os.Remove(checkpoint.StatePath(checkpointDir(l.cfg.Dir), later)))
+			}
+		}
+		if err := errors.Join(err, l.restore(step)); err != nil {
 			return err
 		}
 		if l.Metrics = metrics; step == 0 {
 			return nil
 		}
-		l.saver.last = -1
+		l.saved = -1
 		return l.save() // a resumed run keeps the history up to here
 	})
 }
@@ -180,27 +210,23 @@ func (r *Run) Branch(ctx context.Context, dir string, change func(*Config)) (*Ru
 
 // branch writes the present state as the first checkpoint of another run.
 func (l *loop) branch(c Config) error {
-	s := newSaver(checkpointDir(c.Dir), c.Keep, l.live)
-	steps, err := s.steps()
+	states, err := checkpoint.States(checkpointDir(c.Dir))
 	if err != nil {
 		return err
 	}
-	if len(steps) > 0 {
+	if len(states) > 0 {
 		return fmt.Errorf("train: Branch: %s holds a run already: choose another directory", c.Dir)
 	}
 	p := l.progress
-	p.Stream, p.Metrics = l.data.stream.State(), 0
+	p.Data, p.Metrics = l.data.feed.state(), 0
 	doc, err := json.Marshal(document{p, c, l.data.hashes()})
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	return errors.Join(s.save(l.Step, doc), s.wait())
+	return checkpoint.SaveState(checkpointDir(c.Dir), checkpoint.State{Step: l.Step, Document: doc, Tensors: l.live}, c.Keep)
 }
 
 // export writes the weights as a Hugging Face folder, with the tokenizer.
 func (l *loop) export(dir string) error {
-	if err := checkpoint.SaveHF(dir, l.cfg.Model, l.trainer.Weights(), checkpoint.SaveOptions{Tokenizer: l.tok}); err != nil {
-		return err
-	}
-	return nil
+	return checkpoint.SaveHF(dir, l.cfg.Model, l.trainer.Weights(), checkpoint.SaveOptions{Tokenizer: l.tok})
 }

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -36,15 +37,9 @@ type Writer struct {
 
 // Create begins a shard at path.
 func Create(path string, o Options) (*Writer, error) {
-	if o.VocabSize < 0 || o.VocabSize > 1<<32 {
-		return nil, fmt.Errorf("shard: a vocabulary of %d ids: want 0 (unknown) to 2³²", o.VocabSize)
-	}
-	w := &Writer{path: path, hash: xxh3.New(), width: 4, limit: uint64(o.VocabSize)}
-	switch {
-	case o.VocabSize == 0:
-		w.limit = 1 << 32
-	case o.VocabSize <= 1<<16:
-		w.width = 2
+	w := &Writer{path: path, hash: xxh3.New()}
+	if err := w.setVocab(o.VocabSize); err != nil {
+		return nil, err
 	}
 	meta := o.Meta
 	if meta == nil {
@@ -61,8 +56,20 @@ func Create(path string, o Options) (*Writer, error) {
 	return w, nil
 }
 
-// Append adds a document. An id outside the vocabulary is an error, and the document is left out.
-func (w *Writer) Append(id string, ids []uint32) error {
+// setVocab decides the width of a token.
+func (w *Writer) setVocab(size int) error {
+	if size < 0 || size > 1<<32 {
+		return fmt.Errorf("shard: a vocabulary of %d ids: want 0 (unknown) to 2³²", size)
+	}
+	w.width, w.limit = 4, cmp.Or(uint64(size), 1<<32)
+	if 0 < size && size <= 1<<16 {
+		w.width = 2
+	}
+	return nil
+}
+
+// encode puts a document's tokens into scratch.
+func (w *Writer) encode(id string, ids []uint32) error {
 	w.scratch = w.scratch[:0]
 	for i, t := range ids {
 		if uint64(t) >= w.limit {
@@ -73,6 +80,14 @@ func (w *Writer) Append(id string, ids []uint32) error {
 		} else {
 			w.scratch = binary.LittleEndian.AppendUint32(w.scratch, t)
 		}
+	}
+	return nil
+}
+
+// Append adds a document. An id outside the vocabulary is an error, and the document is left out.
+func (w *Writer) Append(id string, ids []uint32) error {
+	if err := w.encode(id, ids); err != nil {
+		return err
 	}
 	w.tokens += int64(len(ids))
 	w.ids = append(w.ids, id...)
