@@ -47,6 +47,7 @@ func (o *output) finish(e *engine, c unsafe.Pointer, ld, i0, i1, j0, j1 int, dir
 	if direct && o.plain() {
 		return
 	}
+	own := !direct && o.dt == dtype.F32 && o.ldCol == 1 // the output's own rows can take the last sum
 	var tmp []float32
 	if o.residual.p != nil || o.ldCol != 1 {
 		buf := e.scratch.get((j1 - j0) * 4)
@@ -64,7 +65,11 @@ func (o *output) finish(e *engine, c unsafe.Pointer, ld, i0, i1, j0, j1 int, dir
 		if o.act != tensor.Identity {
 			e.ks.activate(o.act, row)
 		}
-		if o.residual.p != nil {
+		switch {
+		case o.residual.p != nil && own:
+			e.ks.add(f32s(o.ptr(i, j0), j1-j0), row, e.ks.gather(tmp, o.residual, i, j0))
+			continue
+		case o.residual.p != nil:
 			e.ks.add(row, row, e.ks.gather(tmp, o.residual, i, j0))
 		}
 		if !direct {
