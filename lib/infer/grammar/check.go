@@ -24,6 +24,7 @@ func (b *builder) finish() (*Grammar, error) {
 		return nil, err
 	}
 	b.classify()
+	b.measure()
 	p := b.program
 	g := &Grammar{p: &p}
 	g.auto = newAutomaton(g.p)
@@ -179,5 +180,44 @@ func (b *builder) classify() {
 			b.classOf[c] = uint8(*to - 1)
 		}
 		b.classes = n
+	}
+}
+
+// measure finds the fewest bytes of a turn of each repetition, up to a bound that no token is longer than.
+func (b *builder) measure() {
+	const bound = 64
+	fewest := make([]int32, len(b.nodes)) // to the end of the rule
+	for i := range fewest {
+		fewest[i] = bound
+	}
+	fewest[0] = 0
+	for changed := true; changed; {
+		changed = false
+		for i := range b.nodes {
+			n, least := &b.nodes[i], int32(bound)
+			switch n.op {
+			case opReturn:
+				least = 0
+			case opBytes:
+				least = 1 + fewest[n.next]
+			case opSplit:
+				for _, a := range n.alts {
+					least = min(least, fewest[a])
+				}
+			case opCall:
+				least = fewest[b.rules[n.body].start] + fewest[n.next]
+			case opRepeat:
+				least = fewest[n.next] + min(n.lo, bound)*fewest[n.body]
+			}
+			if least < fewest[i] {
+				fewest[i], changed = least, true
+			}
+		}
+	}
+	b.least = make([]int32, len(b.nodes))
+	for i := range b.nodes {
+		if n := &b.nodes[i]; n.op == opRepeat {
+			b.least[i] = max(1, fewest[n.body])
+		}
 	}
 }
