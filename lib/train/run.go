@@ -159,7 +159,10 @@ func (r *Run) steps(ctx context.Context) (err error) {
 		if err := r.tell(record); err != nil {
 			return err
 		}
-		if err := r.due(ctx, record); err != nil {
+		if err := r.due(ctx); err != nil {
+			if ctx.Err() != nil {
+				err = errors.Join(l.save(), ctx.Err())
+			}
 			return err
 		}
 	}
@@ -179,7 +182,7 @@ func (r *Run) evaluated(step int) bool {
 }
 
 // due does what is due behind a step: roll back, evaluate, save.
-func (r *Run) due(ctx context.Context, record Record) error {
+func (r *Run) due(ctx context.Context) error {
 	l := r.loop
 	if l.Guard.Bad >= l.cfg.Guard.Patience {
 		return l.leaveSpike()
