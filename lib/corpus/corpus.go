@@ -4,7 +4,7 @@
 //
 // A [Corpus] is a list of chunks (Arrow record batches) and, for each chunk, the rows that are selected. Filtering makes a new
 // selection over the same chunks; an operator (a cleaning rule, a language identifier, a signature) adds columns beside the text.
-// Neither touches the text itself: it stays where it was mapped.
+// Neither touches the text itself: it stays where it was mapped. [Explore] asks what other thresholds on such columns would leave.
 //
 // Four columns are always there, all strings: id; text; source, where the document was read from, as file, member and line;
 // and meta, the fields of the original record that are not the text, as a JSON object, so that nothing is lost on the way in.

@@ -54,10 +54,10 @@ type DatasheetConfig struct {
 // Datasheet reads the whole corpus, on all cores.
 func (c *Corpus) Datasheet(ctx context.Context, cfg DatasheetConfig) (*Datasheet, error) {
 	if cfg.Language == nil {
-		cfg.Language = labelled("language", "lang")
+		cfg.Language = labelled(languageNames...)
 	}
 	if cfg.Licence == nil {
-		cfg.Licence = labelled("license", "licence", "licenses")
+		cfg.Licence = labelled(licenceNames...)
 	}
 	all := newTally()
 	done := 0
@@ -76,6 +76,12 @@ func (c *Corpus) Datasheet(ctx context.Context, cfg DatasheetConfig) (*Datasheet
 	}
 	return all.sheet(cfg), nil
 }
+
+// What columns and fields are called in published corpora.
+var (
+	languageNames = []string{"language", "lang"}
+	licenceNames  = []string{"license", "licence", "licenses"}
+)
 
 // tally is what has been counted.
 type tally struct {

@@ -290,6 +290,15 @@ func (in *reading) parquet(name string) (err error) {
 
 // record reads a table's rows, the first of which is number row.
 func (in *reading) record(rec arrow.Record, source string, row int) error {
+	if checkSchema(rec.Schema()) == nil && in.fields == (Fields{}) { // a corpus, exported
+		b := Batch{Record: rec}
+		for i := range b.Len() {
+			if err := in.document(cloned(b.Doc(i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	header := make([]string, rec.NumCols())
 	for i := range header {
 		header[i] = rec.ColumnName(i)

@@ -146,17 +146,22 @@ func (c *Corpus) Save(path string) error {
 
 func (w *Writer) saveBatch(b Batch) error {
 	w.docs += b.Len()
-	if b.Rows == nil {
-		return w.write(b.Record)
-	}
-	if len(b.Rows) == 0 {
+	if b.Len() == 0 {
 		return nil
 	}
-	rec, err := take(b.Record, b.Rows)
+	rec, err := b.selected()
 	if err != nil {
 		return err
 	}
 	return w.write(rec)
+}
+
+// selected returns the record of the selected rows alone.
+func (b Batch) selected() (arrow.Record, error) {
+	if b.Rows == nil {
+		return b.Record, nil
+	}
+	return take(b.Record, b.Rows)
 }
 
 // take copies the given rows of a record.

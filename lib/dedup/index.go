@@ -3,16 +3,13 @@ package dedup
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
-	"path/filepath"
 
-	"github.com/zeebo/xxh3"
+	"quire/lib/dedup/sealed"
 )
 
 // An index file is a line of JSON (header) and then, little endian, the columns of signatures (8 bytes a value, column after column),
@@ -79,23 +76,18 @@ func (x *index) id(n uint32) string {
 type header struct {
 	Format string
 	settings
-	Docs    uint64
-	IDBytes uint64
+	Docs uint64
 }
 
 func readIndex(path string) (*index, error) {
-	data, err := os.ReadFile(path)
+	data, err := sealed.Read(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("dedup: no index %s: leave Index empty for the first corpus and Save one", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
 	}
-	n := len(data) - 8
-	if n < 0 || binary.LittleEndian.Uint64(data[n:]) != xxh3.Hash(data[:n]) {
-		return nil, fmt.Errorf("dedup: %s is no index or is damaged: its checksum does not fit", path)
-	}
-	x, err := parseIndex(data[:n])
+	x, err := parseIndex(data)
 	if err != nil {
 		return nil, fmt.Errorf("dedup: index %s: %w", path, err)
 	}
@@ -104,7 +96,7 @@ func readIndex(path string) (*index, error) {
 
 // parseIndex reads what lies before the checksum. It takes no more memory than the bytes do.
 func parseIndex(data []byte) (*index, error) {
-	line, rest, ok := bytes.Cut(data[:min(len(data), 4096)], []byte{'\n'})
+	line, _, ok := bytes.Cut(data[:min(len(data), 4096)], []byte{'\n'})
 	var h header
 	if !ok || json.Unmarshal(line, &h) != nil || h.Format != indexFormat {
 		return nil, fmt.Errorf("not of the format %s: make it again with this version", indexFormat)
@@ -117,27 +109,21 @@ func parseIndex(data []byte) (*index, error) {
 			return nil, err
 		}
 	}
-	rest = data[len(line)+1:]
-	each := uint64(8*h.columns() + h.sketchBytes() + 4 + 8)
-	if h.Docs > uint64(len(rest))/each || h.Docs >= math.MaxUint32 || h.Docs*each != uint64(len(rest))-h.IDBytes {
-		return nil, fmt.Errorf("%d documents of %d bytes and %d bytes of identifiers do not make %d bytes", h.Docs, each, h.IDBytes, len(rest))
+	parts := sealed.Parts{Rest: data[len(line)+1:]}
+	if h.Docs > uint64(len(data)) || h.Docs >= math.MaxUint32 {
+		return nil, fmt.Errorf("%d documents in %d bytes", h.Docs, len(data))
 	}
 	n := int(h.Docs)
-	take := func(bytes int) (part []byte) {
-		part, rest = rest[:bytes], rest[bytes:]
-		return part
-	}
 	x := &index{settings: h.settings}
 	for range h.columns() {
-		col := make([]uint64, n)
-		binary.Decode(take(8*n), binary.LittleEndian, col)
-		x.cols = append(x.cols, col)
+		x.cols = append(x.cols, sealed.Take[uint64](&parts, n))
 	}
-	x.sketch = take(n * h.sketchBytes())
-	x.kept, x.ends = make([]uint32, n), make([]uint64, n)
-	binary.Decode(take(4*n), binary.LittleEndian, x.kept)
-	binary.Decode(take(8*n), binary.LittleEndian, x.ends)
-	x.ids = rest
+	x.sketch = parts.Bytes(n * h.sketchBytes())
+	x.kept = sealed.Take[uint32](&parts, n)
+	x.ends = sealed.Take[uint64](&parts, n)
+	if x.ids = parts.Rest; parts.Err != nil {
+		return nil, parts.Err
+	}
 	return x, x.check()
 }
 
@@ -153,37 +139,18 @@ func (x *index) check() error {
 		}
 		last = x.ends[i]
 	}
+	if last != uint64(len(x.ids)) {
+		return fmt.Errorf("%d bytes behind the last identifier", uint64(len(x.ids))-last)
+	}
 	return nil
 }
 
-// save writes all documents of the table. The file appears under its name when it is complete.
-func (t *table) save(path string) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
-	if err != nil {
-		return fmt.Errorf("dedup: %w", err)
+// save writes all documents of the table.
+func (t *table) save(path string) error {
+	if err := sealed.Write(path, t.write); err != nil {
+		return fmt.Errorf("dedup: index %s: %w", path, err)
 	}
-	defer func() {
-		tmp.Close()
-		os.Remove(tmp.Name())
-		if err != nil {
-			err = fmt.Errorf("dedup: index %s: %w", path, err)
-		}
-	}()
-	hash := xxh3.New()
-	buf := bufio.NewWriterSize(io.MultiWriter(tmp, hash), 1<<20)
-	if err := t.write(buf); err != nil {
-		return err
-	}
-	if err := buf.Flush(); err != nil {
-		return err
-	}
-	if err := binary.Write(tmp, binary.LittleEndian, hash.Sum64()); err != nil {
-		return err
-	}
-	if err := errors.Join(tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return nil
 }
 
 func (t *table) write(w *bufio.Writer) error {
@@ -198,17 +165,17 @@ func (t *table) write(w *bufio.Writer) error {
 		}
 		ends[n] = total
 	}
-	line, err := json.Marshal(header{indexFormat, t.old.settings, uint64(len(t.kept)), total})
+	line, err := json.Marshal(header{indexFormat, t.old.settings, uint64(len(t.kept))})
 	if err != nil {
 		return err
 	}
 	w.Write(append(line, '\n'))
 	for _, col := range t.cols {
-		writeEach(w, col, binary.LittleEndian.AppendUint64)
+		sealed.Put(w, col)
 	}
 	w.Write(t.sketch)
-	writeEach(w, t.kept, binary.LittleEndian.AppendUint32)
-	writeEach(w, ends, binary.LittleEndian.AppendUint64)
+	sealed.Put(w, t.kept)
+	sealed.Put(w, ends)
 	for n, k := range t.kept {
 		if int(k) == n {
 			id, err := t.id(k)
@@ -219,12 +186,4 @@ func (t *table) write(w *bufio.Writer) error {
 		}
 	}
 	return nil
-}
-
-// writeEach writes values one by one; w keeps its first error for Flush.
-func writeEach[T any](w *bufio.Writer, values []T, put func([]byte, T) []byte) {
-	var b [8]byte
-	for _, v := range values {
-		w.Write(put(b[:0], v))
-	}
 }

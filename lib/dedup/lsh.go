@@ -25,16 +25,14 @@ func MinHash(ctx context.Context, c *corpus.Corpus, cfg Config, o Options) (*cor
 		return nil, err
 	}
 	err = t.fill(ctx, func() func(n int, text string) {
-		s := newSigner(cfg)
+		s := NewSigner(cfg)
 		return func(n int, text string) {
-			minima, ok := s.sign(text)
-			if !ok {
-				return
+			if bands, sketch, ok := s.Sign(text); ok {
+				for b, key := range bands {
+					t.cols[b][n] = key
+				}
+				copy(t.sketch[n*t.width:], sketch)
 			}
-			for b := range t.cols {
-				t.cols[b][n] = cfg.band(minima, b)
-			}
-			cfg.sketch(t.sketch[n*t.width:], minima)
 		}
 	})
 	if err != nil {
@@ -71,5 +69,5 @@ func (t *table) meet(ctx context.Context, least float64) error {
 
 // similarity estimates how similar two documents are.
 func (t *table) similarity(x, y uint32) float32 {
-	return similarity(t.sketch[int(x)*t.width:][:t.width], t.sketch[int(y)*t.width:][:t.width])
+	return Similarity(t.sketch[int(x)*t.width:][:t.width], t.sketch[int(y)*t.width:][:t.width])
 }

@@ -80,18 +80,25 @@ const mersenne = 1<<61 - 1
 // lanes is how many hashes are computed together: signatures are padded to a multiple of it.
 const lanes = 16
 
-// signer computes signatures. It belongs to one goroutine.
-type signer struct {
+// Signer computes signatures. It belongs to one goroutine and keeps its memory from text to text.
+type Signer struct {
 	cfg      Config
 	a, b     []uint64 // hash k of shingle s is (a[k]·s + b[k] mod 2⁶⁴) mod 2⁶¹−1, as datatrove's
 	minima   []uint64
+	bands    []uint64
+	sketch   []byte
 	scanner  scanner
 	shingles []uint64
 }
 
-func newSigner(cfg Config) *signer {
-	n := (cfg.Bands*cfg.Rows + lanes - 1) / lanes * lanes
-	s := &signer{cfg: cfg, a: make([]uint64, n), b: make([]uint64, n), minima: make([]uint64, n)}
+// NewSigner returns a signer. It panics if the settings are not valid.
+func NewSigner(cfg Config) *Signer {
+	if err := cfg.Validate(); err != nil {
+		panic(err.Error())
+	}
+	hashes := cfg.Bands * cfg.Rows
+	n := (hashes + lanes - 1) / lanes * lanes
+	s := &Signer{cfg: cfg, a: make([]uint64, n), b: make([]uint64, n), minima: make([]uint64, n), bands: make([]uint64, cfg.Bands), sketch: make([]byte, hashes)}
 	rng := rand.New(rand.NewPCG(cfg.Seed, 0x6d696e68617368))
 	for k := range n {
 		s.a[k], s.b[k] = 1+rng.Uint64N(mersenne-1), rng.Uint64N(mersenne)
@@ -99,14 +106,30 @@ func newSigner(cfg Config) *signer {
 	return s
 }
 
-// sign returns the least value of each hash over the text's shingles, valid until the next call; ok is false for a text without words.
-func (s *signer) sign(text string) (minima []uint64, ok bool) {
+// Sign returns a text's signature, valid until the next call: a key for each band, never 0, and the lowest byte of each hash, from
+// which [Similarity] estimates. ok is false for a text without words, which has none.
+func (s *Signer) Sign(text string) (bands []uint64, sketch []byte, ok bool) {
 	s.shingles = s.scanner.shingles(s.shingles[:0], text, s.cfg.Shingle)
+	s.sign(s.shingles)
+	return s.bands, s.sketch, len(s.shingles) > 0
+}
+
+// sign makes the signature of a set of shingles.
+func (s *Signer) sign(shingles []uint64) {
 	for k := range s.minima {
 		s.minima[k] = math.MaxUint64
 	}
-	minHashes(s.minima, s.a, s.b, s.shingles)
-	return s.minima[:s.cfg.Bands*s.cfg.Rows], len(s.shingles) > 0
+	minHashes(s.minima, s.a, s.b, shingles)
+	for b := range s.bands {
+		h := uint64(b)
+		for _, m := range s.minima[b*s.cfg.Rows:][:s.cfg.Rows] {
+			h = fold(h ^ m)
+		}
+		s.bands[b] = max(h, 1)
+	}
+	for k := range s.sketch {
+		s.sketch[k] = byte(s.minima[k])
+	}
 }
 
 // minHashes lowers minima to the hashes of the shingles. Its faster variants give the same values.
@@ -129,26 +152,10 @@ func minHashesPortable(minima, a, b, shingles []uint64) {
 	}
 }
 
-// band returns the key of band b of a signature, never 0.
-func (c Config) band(minima []uint64, b int) uint64 {
-	h := uint64(b)
-	for _, m := range minima[b*c.Rows : (b+1)*c.Rows] {
-		h = fold(h ^ m)
-	}
-	return max(h, 1)
-}
-
-// sketch writes the lowest byte of each hash: what is left of a signature for estimating similarity.
-func (c Config) sketch(dst []byte, minima []uint64) {
-	for k, m := range minima {
-		dst[k] = byte(m)
-	}
-}
-
-// similarity estimates the Jaccard similarity of two documents from their sketches. Different hashes have equal bytes once in 256
-// times, which is taken off (b-bit minwise hashing: Li and König 2010, arXiv:0910.3349). With 112 hashes the standard error is at most
-// 0.05.
-func similarity(x, y []byte) float32 {
+// Similarity estimates the Jaccard similarity of two texts from their sketches, of signers with equal settings. Different hashes have
+// equal bytes once in 256 times, which is taken off (b-bit minwise hashing: Li and König 2010, arXiv:0910.3349). With 112 hashes the
+// standard error is at most 0.05.
+func Similarity(x, y []byte) float32 {
 	equal := 0
 	for k := range x {
 		if x[k] == y[k] {

@@ -12,7 +12,7 @@ func TestVariants(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, hashes := range []int{1, 15, 16, 17, 112, 128} {
 		for _, n := range []int{0, 1, 2, 100} {
-			s := newSigner(Config{Shingle: 5, Bands: hashes, Rows: 1, Seed: uint64(n)})
+			s := NewSigner(Config{Shingle: 5, Bands: hashes, Rows: 1, Seed: uint64(n)})
 			shingles := make([]uint64, n)
 			for i := range shingles {
 				shingles[i] = rng.Uint64()
@@ -58,7 +58,7 @@ func TestProbability(t *testing.T) {
 	}
 	const pairs, size = 1500, 200
 	for _, cfg := range []Config{DataTrove(), InternLM()} {
-		s := newSigner(cfg)
+		s := NewSigner(cfg)
 		rng := rand.New(rand.NewPCG(3, 3))
 		for _, common := range []int{100, 120, 134, 150, 160, 170, 180, 190} {
 			met, sum := 0, 0.0
@@ -71,7 +71,7 @@ func TestProbability(t *testing.T) {
 				for i := range y[common:] {
 					y[common+i] = rng.Uint64()
 				}
-				meets, similar := met2(s, x, y)
+				meets, similar := meet(s, x, y)
 				if meets {
 					met++
 				}
@@ -90,25 +90,18 @@ func TestProbability(t *testing.T) {
 	}
 }
 
-// met2 reports whether two sets of shingles share a band, and their estimated similarity.
-func met2(s *signer, x, y []uint64) (meets bool, similar float64) {
+// meet reports whether two sets of shingles share a band, and their estimated similarity.
+func meet(s *Signer, x, y []uint64) (meets bool, similar float64) {
 	var keys [2][]uint64
 	var sketches [2][]byte
 	for k, set := range [][]uint64{x, y} {
-		for i := range s.minima {
-			s.minima[i] = math.MaxUint64
-		}
-		minHashes(s.minima, s.a, s.b, set)
-		for b := range s.cfg.Bands {
-			keys[k] = append(keys[k], s.cfg.band(s.minima, b))
-		}
-		sketches[k] = make([]byte, s.cfg.Bands*s.cfg.Rows)
-		s.cfg.sketch(sketches[k], s.minima[:s.cfg.Bands*s.cfg.Rows])
+		s.sign(set)
+		keys[k], sketches[k] = slices.Clone(s.bands), slices.Clone(s.sketch)
 	}
 	for b := range keys[0] {
 		meets = meets || keys[0][b] == keys[1][b]
 	}
-	return meets, float64(similarity(sketches[0], sketches[1]))
+	return meets, float64(Similarity(sketches[0], sketches[1]))
 }
 
 // The cut of 128 hashes at 0.7 is the one that datasketch finds.
@@ -130,11 +123,11 @@ func BenchmarkSignatures(b *testing.B) {
 		b.Run("impl="+name, func(b *testing.B) {
 			defer func(old func(minima, a, b, shingles []uint64)) { minHashes = old }(minHashes)
 			minHashes = f
-			s := newSigner(DataTrove())
+			s := NewSigner(DataTrove())
 			b.SetBytes(int64(size))
 			for b.Loop() {
 				for _, t := range texts {
-					s.sign(t)
+					s.Sign(t)
 				}
 			}
 		})

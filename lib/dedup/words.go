@@ -29,6 +29,17 @@ func Shingles(dst []uint64, text string, n int) []uint64 {
 	return s.shingles(dst, text, n)
 }
 
+// Length returns how many words a text has, as [Shingles] measures them.
+func Length(text string) float64 {
+	var s scanner
+	s.scan(text)
+	sum := 0
+	for _, w := range s.weights {
+		sum += int(w)
+	}
+	return float64(sum) / wordWeight
+}
+
 // scanner finds shingles. It keeps its memory from text to text.
 type scanner struct {
 	prefix  []uint64 // polynomial over the words' hashes: of words i…j−1, the hash is prefix[j] − prefix[i]·base^(j−i)

@@ -53,6 +53,14 @@ func TestShingles(t *testing.T) {
 	}
 }
 
+func TestLength(t *testing.T) {
+	for text, want := range map[string]float64{"": 0, "one, two": 2, "一二三四五六七八": 5, "a 一": 1.625} {
+		if got := Length(text); got != want {
+			t.Errorf("%q has %v words, want %v", text, got, want)
+		}
+	}
+}
+
 func FuzzShingles(f *testing.F) {
 	f.Add("Hello, 世界 1234 straße\n", 5)
 	f.Add("\xe4\xb8", 1)

@@ -56,6 +56,7 @@ type Config struct {
 	HoldOut float64  `json:"hold_out"`        // share of each source's documents, by the hash of their id, that is evaluated on instead of trained on
 	Valid   []Source `json:"valid,omitempty"` // more data to evaluate on
 	Packing string   `json:"packing"`         // concat, best-fit or best-fit-crop: see mix.Packing
+	Shuffle int      `json:"shuffle"`         // rows that are drawn ahead and shuffled: the rows of a long document follow each other otherwise; 1: none
 	BOS     []uint32 `json:"bos,omitempty"`   // put before every document; empty where the shards hold it
 	EOS     []uint32 `json:"eos,omitempty"`   // put behind every document
 
@@ -89,7 +90,7 @@ type Config struct {
 func DefaultConfig(m model.Config, steps int) Config {
 	warmup := min(100, max(1, steps/20))
 	return Config{
-		Model: m, Seed: 1024, HoldOut: 0.01, Packing: mix.BestFit.String(),
+		Model: m, Seed: 1024, HoldOut: 0.01, Packing: mix.BestFit.String(), Shuffle: 1024,
 		SeqLen: min(256, m.MaxSeqLen), Rows: 16, MicroRows: 16, Steps: steps,
 		Schedule:  optim.Schedule{Shape: optim.Cosine, LR: 1e-3, MinLR: 1e-4, WarmupSteps: warmup},
 		Optimizer: optim.DefaultConfig(), Clip: 1,
@@ -116,7 +117,7 @@ func (c Config) Validate() error {
 	}{
 		{"seq_len", float64(c.SeqLen), 1, float64(c.Model.MaxSeqLen)},
 		{"rows", float64(c.Rows), 1, 1 << 20}, {"micro_rows", float64(c.MicroRows), 1, 1 << 20}, {"steps", float64(c.Steps), 1, 1 << 40},
-		{"hold_out", c.HoldOut, 0, 0.9}, {"clip", c.Clip, 0, math.MaxFloat64}, {"z_loss", c.ZLoss, 0, 1}, {"label_smoothing", c.LabelSmoothing, 0, 0.99},
+		{"shuffle", float64(c.Shuffle), 1, 1 << 24}, {"hold_out", c.HoldOut, 0, 0.9}, {"clip", c.Clip, 0, math.MaxFloat64}, {"z_loss", c.ZLoss, 0, 1}, {"label_smoothing", c.LabelSmoothing, 0, 0.99},
 		{"guard.factor", c.Guard.Factor, 0, math.MaxFloat64}, {"guard.patience", float64(c.Guard.Patience), 1, 1 << 20},
 		{"guard.max_rollbacks", float64(c.Guard.MaxRollbacks), 0, 1 << 20}, {"threads", float64(c.Threads), 0, 4096},
 		{"eval_every", float64(c.EvalEvery), 0, 1 << 40}, {"save_every", float64(c.SaveEvery), 0, 1 << 40}, {"keep", float64(c.Keep), 1, 1 << 20},

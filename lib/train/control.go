@@ -65,14 +65,14 @@ func (r *Run) SetLR(lr float64) error {
 	})
 }
 
-// SetMix changes the weights of the named sources from the next document drawn on.
+// SetMix changes the weights of the named sources from the next step on. Up to Shuffle rows that were drawn ahead are dropped.
 func (r *Run) SetMix(weights map[string]float64) error {
 	weights = maps.Clone(weights)
 	return r.do(context.Background(), func(l *loop) error {
 		if l.out == nil {
 			return errEnded
 		}
-		if err := l.data.stream.SetWeights(weights); err != nil {
+		if err := l.data.feed.setWeights(weights); err != nil {
 			return err
 		}
 		return l.note(Event{Event: "set_mix", Mix: weights})

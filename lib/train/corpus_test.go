@@ -60,7 +60,7 @@ func tiny(t testing.TB, steps int) Config {
 	c := DefaultConfig(tinyModel(), steps)
 	c.Dir, c.Tokenizer = filepath.Join(dir, "run"), tok
 	c.BOS, c.EOS = c.Model.BOS, c.Model.EOS
-	c.SeqLen, c.Rows, c.MicroRows, c.HoldOut = 64, 8, 8, 0.1
+	c.SeqLen, c.Rows, c.MicroRows, c.HoldOut, c.Shuffle = 64, 8, 8, 0.1, 50
 	c.Schedule.LR, c.Schedule.MinLR = 3e-3, 3e-4
 	c.EvalEvery, c.EvalTokens, c.SaveEvery = 0, 4096, 0
 	for _, name := range []string{"code", "test"} {

@@ -3,7 +3,6 @@ package train
 import (
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 
@@ -11,40 +10,44 @@ import (
 	"quire/lib/corpus/shard"
 )
 
-// data is the open shards of a run, and the stream that training draws from.
+// data is the open shards of a run, and the feed that training draws from.
 type data struct {
 	train, valid []mix.Source
 	language     map[string]string // of each source
 	cfg          mix.Config        // of the training stream
-	stream       *mix.Stream
+	feed         *feed
 	vocab        int
+	window       int
+	seed         uint64
 	shards       []*shard.Shard
 }
 
-// openData opens the shards of a configuration and starts the stream.
-func openData(c Config) (d *data, err error) {
-	d = &data{language: map[string]string{}, vocab: c.Model.VocabSize}
-	defer func() {
-		if err != nil {
-			d.Close()
-		}
-	}()
-	if d.train, err = d.open(c.Data); err != nil {
+// openData opens the shards of a configuration and starts the feed.
+func openData(c Config) (*data, error) {
+	d := &data{language: map[string]string{}, vocab: c.Model.VocabSize, window: c.Shuffle, seed: c.Seed}
+	if err := d.start(c); err != nil {
+		d.Close()
 		return nil, err
 	}
+	return d, nil
+}
+
+func (d *data) start(c Config) (err error) {
+	if d.train, err = d.open(c.Data); err != nil {
+		return err
+	}
 	if d.valid, err = d.open(c.Valid); err != nil {
-		return nil, err
+		return err
 	}
 	packing, err := c.packing()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.cfg = mix.Config{Sources: d.train, SeqLen: c.SeqLen, Seed: c.Seed, Packing: packing, BOS: c.BOS, EOS: c.EOS}
 	if c.HoldOut > 0 {
 		d.cfg.Split = mix.Split{From: 0, To: 1 - c.HoldOut}
 	}
-	d.stream, err = mix.New(d.cfg)
-	return d, err
+	return d.rewind()
 }
 
 // open opens the shards of sources.
@@ -80,15 +83,22 @@ func (d *data) hashes() (all []string) {
 	return all
 }
 
-// rows draws n rows; io.EOF when fewer are left.
-func (d *data) rows(n int) ([]mix.Row, error) { return drawRows(d.stream, d.train, d.vocab, n) }
+// rewind starts the data from the beginning.
+func (d *data) rewind() error {
+	stream, err := mix.New(d.cfg)
+	if err != nil {
+		return err
+	}
+	d.feed = newFeed(stream, d.seed, d.window)
+	return nil
+}
 
-func drawRows(s *mix.Stream, sources []mix.Source, vocab, n int) (rows []mix.Row, err error) {
+// rows draws the n rows of a batch; io.EOF when fewer are left.
+func (d *data) rows(n int) ([]mix.Row, error) { return drawRows(d.feed.row, d.train, d.vocab, n) }
+
+func drawRows(next func() (mix.Row, error), sources []mix.Source, vocab, n int) (rows []mix.Row, err error) {
 	for range n {
-		row, err := s.Next()
-		if errors.Is(err, io.EOF) {
-			return rows, io.EOF
-		}
+		row, err := next()
 		if err != nil {
 			return rows, err
 		}

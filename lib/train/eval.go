@@ -107,7 +107,7 @@ func (l *loop) evaluateSource(ctx context.Context, sums *tallies, src mix.Source
 		return fmt.Errorf("train: evaluation of %q: %w: raise hold_out, or set it to 0", src.Name, err)
 	}
 	for left := (l.cfg.EvalTokens + l.cfg.SeqLen - 1) / l.cfg.SeqLen; left > 0; {
-		rows, err := drawRows(stream, []mix.Source{src}, l.data.vocab, min(left, l.cfg.MicroRows))
+		rows, err := drawRows(stream.Next, []mix.Source{src}, l.data.vocab, min(left, l.cfg.MicroRows))
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}

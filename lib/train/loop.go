@@ -27,7 +27,7 @@ type progress struct {
 	LRScale float64    `json:"lr_scale"`
 	Rows    int        `json:"rows"` // set by hand; 0: as configured
 	Guard   guardState `json:"guard"`
-	Stream  mix.State  `json:"stream"`
+	Data    feedState  `json:"data"`
 	Metrics int64      `json:"metrics"` // bytes of metrics.jsonl
 }
 
@@ -53,32 +53,36 @@ type loop struct {
 }
 
 // newLoop opens everything that a run needs and initialises its weights. The caller restores a checkpoint or opens the output next.
-func newLoop(c Config) (l *loop, err error) {
-	l = &loop{cfg: c, progress: progress{LRScale: 1}, saved: -1}
-	defer func() {
-		if err != nil {
-			l.Close()
-		}
-	}()
-	if l.compute, err = c.compute(); err != nil {
+func newLoop(c Config) (*loop, error) {
+	l := &loop{cfg: c, progress: progress{LRScale: 1}, saved: -1}
+	if err := l.open(); err != nil {
+		l.Close()
 		return nil, err
 	}
+	return l, nil
+}
+
+func (l *loop) open() (err error) {
+	c := l.cfg
+	if l.compute, err = c.compute(); err != nil {
+		return err
+	}
 	if err := l.pickBackend(); err != nil {
-		return nil, err
+		return err
 	}
 	if c.Tokenizer != "" {
 		if l.tok, err = token.Load(c.Tokenizer); err != nil {
-			return nil, err
+			return err
 		}
 		if n := l.tok.VocabSize(); n > c.Model.VocabSize {
-			return nil, fmt.Errorf("train: %s has %d tokens and the model's vocabulary %d: set Model.VocabSize to it", c.Tokenizer, n, c.Model.VocabSize)
+			return fmt.Errorf("train: %s has %d tokens and the model's vocabulary %d: set Model.VocabSize to it", c.Tokenizer, n, c.Model.VocabSize)
 		}
 	}
 	if l.data, err = openData(c); err != nil {
-		return nil, err
+		return err
 	}
 	if err := l.buildModel(); err != nil {
-		return nil, err
+		return err
 	}
 	l.saver = checkpoint.NewSaver(checkpointDir(c.Dir), c.Keep)
 	bytes := 0
@@ -86,7 +90,7 @@ func newLoop(c Config) (l *loop, err error) {
 		bytes += n.Tensor.NumBytes() + 64 // tensors are kept apart by cache lines
 	}
 	l.saver.Reserve(bytes)
-	return l, nil
+	return nil
 }
 
 func (l *loop) pickBackend() error {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"quire/lib/checkpoint"
-	"quire/lib/corpus/mix"
 	"quire/simd/tensor"
 )
 
@@ -35,7 +34,7 @@ func (l *loop) save() error {
 	if err := l.out.f.Sync(); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	l.Stream, l.Metrics = l.data.stream.State(), l.out.size
+	l.Data, l.Metrics = l.data.feed.state(), l.out.size
 	doc, err := json.Marshal(document{l.progress, l.cfg, l.data.hashes()})
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
@@ -81,7 +80,7 @@ func (l *loop) restore(step int) error {
 	if err := json.Unmarshal(state.Document, &d); err != nil {
 		return fmt.Errorf("train: %s: %w", path, err)
 	}
-	if err := l.data.stream.Restore(d.Progress.Stream); err != nil {
+	if err := l.data.feed.restore(d.Progress.Data); err != nil {
 		return fmt.Errorf("train: %s: the data is not that of the run: choose another Dir, and its model as From: %w", path, err)
 	}
 	for i, n := range l.live {
@@ -106,7 +105,7 @@ func (l *loop) restart() error {
 		copy(t.Bytes(), from.Bytes())
 	}
 	l.opt.Moments(func(_ string, t tensor.Tensor) { clear(t.Bytes()) })
-	if l.data.stream, err = mix.New(l.data.cfg); err != nil {
+	if err := l.data.rewind(); err != nil {
 		return err
 	}
 	l.progress, l.saved = progress{LRScale: 1}, -1
@@ -138,7 +137,7 @@ func (l *loop) leaveSpike() error {
 		to = steps[len(steps)-1]
 	}
 	before := l.progress
-	before.Stream = l.data.stream.State()
+	before.Data = l.data.feed.state()
 	if err := l.note(Event{Event: "rollback", To: to, Note: "spike"}); err != nil {
 		return err
 	}
@@ -147,7 +146,7 @@ func (l *loop) leaveSpike() error {
 	}
 	l.Tokens, l.Seconds = before.Tokens, before.Seconds
 	l.Guard.Skipped, l.Guard.Rollbacks = before.Guard.Skipped, before.Guard.Rollbacks+1
-	return l.data.stream.Restore(before.Stream)
+	return l.data.feed.restore(before.Data)
 }
 
 // Rollback goes back to a saved step: weights, moments, data and settings are what they were then, and later checkpoints are removed. Branch first to keep
@@ -219,7 +218,7 @@ func (l *loop) branch(c Config) error {
 		return fmt.Errorf("train: Branch: %s holds a run already: choose another directory", c.Dir)
 	}
 	p := l.progress
-	p.Stream, p.Metrics = l.data.stream.State(), 0
+	p.Data, p.Metrics = l.data.feed.state(), 0
 	doc, err := json.Marshal(document{p, c, l.data.hashes()})
 	if err != nil {
 		return fmt.Errorf("train: %w", err)

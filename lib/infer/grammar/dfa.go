@@ -17,7 +17,7 @@ type dfa struct {
 
 // Bounds of a dfa: (a|b)*a(a|b){n} has 2ⁿ states.
 const (
-	maxStates = 1 << 13
+	maxStates = 1 << 14
 	maxTable  = 1 << 21 // transitions
 	maxWork   = 1 << 30 // transitions times what one costs
 )
