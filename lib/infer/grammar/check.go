@@ -27,7 +27,9 @@ func (b *builder) finish() (*Grammar, error) {
 	b.measure()
 	p := b.program
 	g := &Grammar{p: &p}
-	g.auto = newAutomaton(g.p)
+	if g.auto = newAutomaton(g.p); g.auto.start == dead {
+		return nil, errors.New("its beginning can be read in too many ways")
+	}
 	return g, nil
 }
 

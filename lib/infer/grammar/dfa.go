@@ -141,8 +141,11 @@ func (b *builder) emit(d *dfa, char func(b *builder, ranges []runeRange, next in
 			if c+1 < len(d.bounds) {
 				hi = d.bounds[c+1] - 1
 			}
-			if len(to[t]) == 0 {
+			if n := len(to[t]); n == 0 {
 				order = append(order, t)
+			} else if to[t][n-1].hi+1 == d.bounds[c] {
+				to[t][n-1].hi = hi
+				continue
 			}
 			to[t] = append(to[t], runeRange{d.bounds[c], hi})
 		}
