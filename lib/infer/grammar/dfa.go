@@ -105,8 +105,9 @@ func words(list []string) (*dfa, error) {
 	}
 	slices.Sort(bounds)
 	bounds = slices.Compact(bounds)
-	starts := map[string]bool{"": true} // what words begin with
+	starts, whole := map[string]bool{"": true}, map[string]bool{} // what words begin with, and words
 	for _, w := range list {
+		whole[w] = true
 		for i := range w {
 			starts[w[:i]] = true
 		}
@@ -120,7 +121,7 @@ func words(list []string) (*dfa, error) {
 			}
 			return none
 		},
-		func(s string) bool { return slices.Contains(list, s) })
+		func(s string) bool { return whole[s] })
 }
 
 // emit makes nodes of d; char is one character of some ranges, in whatever spelling.
