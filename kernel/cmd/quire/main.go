@@ -23,6 +23,7 @@ type commands struct {
 	Detokenize detokenizeCmd `cmd:"" help:"Turn arrays of token ids, one a line, into JSON strings."`
 	Chat       chatCmd       `cmd:"" help:"Render conversations by a model's chat template."`
 	Logits     logitsCmd     `cmd:"" help:"Print the logits of a model for given token ids, as JSON."`
+	Generate   generateCmd   `cmd:"" help:"Continue a text with a model."`
 	Bench      benchCmd      `cmd:"" help:"Measure this build beside its peers, in one run."`
 	Version    versionCmd    `cmd:"" help:"Print version, Go release and SIMD level."`
 }
