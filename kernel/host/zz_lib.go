@@ -13,11 +13,15 @@ import (
 	p_quire_lib_corpus "quire/lib/corpus"
 	p_quire_lib_corpus_mix "quire/lib/corpus/mix"
 	p_quire_lib_corpus_shard "quire/lib/corpus/shard"
+	p_quire_lib_dedup "quire/lib/dedup"
+	p_quire_lib_dedup_sealed "quire/lib/dedup/sealed"
 	p_quire_lib_infer_grammar "quire/lib/infer/grammar"
 	p_quire_lib_infer_sample "quire/lib/infer/sample"
 	p_quire_lib_model "quire/lib/model"
+	p_quire_lib_plan "quire/lib/plan"
 	p_quire_lib_show "quire/lib/show"
 	p_quire_lib_token "quire/lib/token"
+	p_quire_lib_track "quire/lib/track"
 	p_quire_lib_train "quire/lib/train"
 	p_quire_lib_train_event "quire/lib/train/event"
 	p_quire_lib_train_optim "quire/lib/train/optim"
@@ -165,25 +169,35 @@ var zzlib = []table{
 		{"Open", p_quire_lib_clean_fasttext.Open},
 		{"Parse", p_quire_lib_clean_fasttext.Parse},
 	}},
-	{path: "quire/lib/corpus", name: "corpus", deps: "bufio context encoding/json github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/ipc github.com/apache/arrow/go/v17/arrow/memory hash hash/maphash io io/fs iter os reflect sync sync/atomic time", symbols: []symbol{
+	{path: "quire/lib/corpus", name: "corpus", deps: "bufio context encoding/json github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/ipc github.com/apache/arrow/go/v17/arrow/memory hash hash/maphash io io/fs iter os quire/lib/show reflect sync sync/atomic time", symbols: []symbol{
 		{"BadRecord", (*p_quire_lib_corpus.BadRecord)(nil)},
 		{"Batch", (*p_quire_lib_corpus.Batch)(nil)},
 		{"Build", p_quire_lib_corpus.Build},
+		{"Change", (*p_quire_lib_corpus.Change)(nil)},
 		{"Concat", p_quire_lib_corpus.Concat},
 		{"Corpus", (*p_quire_lib_corpus.Corpus)(nil)},
 		{"Create", p_quire_lib_corpus.Create},
 		{"Datasheet", (*p_quire_lib_corpus.Datasheet)(nil)},
 		{"DatasheetConfig", (*p_quire_lib_corpus.DatasheetConfig)(nil)},
 		{"Document", (*p_quire_lib_corpus.Document)(nil)},
+		{"Exploration", (*p_quire_lib_corpus.Exploration)(nil)},
+		{"Explore", p_quire_lib_corpus.Explore},
+		{"ExportConfig", (*p_quire_lib_corpus.ExportConfig)(nil)},
 		{"Fields", (*p_quire_lib_corpus.Fields)(nil)},
 		{"Glob", p_quire_lib_corpus.Glob},
 		{"Import", (*p_quire_lib_corpus.Import)(nil)},
+		{"Mix", (*p_quire_lib_corpus.Mix)(nil)},
 		{"New", p_quire_lib_corpus.New},
 		{"Open", p_quire_lib_corpus.Open},
 		{"Operator", (*p_quire_lib_corpus.Operator)(nil)},
+		{"Range", (*p_quire_lib_corpus.Range)(nil)},
 		{"Read", p_quire_lib_corpus.Read},
+		{"RuleYield", (*p_quire_lib_corpus.RuleYield)(nil)},
+		{"Sample", (*p_quire_lib_corpus.Sample)(nil)},
 		{"Schema", &p_quire_lib_corpus.Schema},
 		{"Share", (*p_quire_lib_corpus.Share)(nil)},
+		{"Stage", (*p_quire_lib_corpus.Stage)(nil)},
+		{"WhatIf", (*p_quire_lib_corpus.WhatIf)(nil)},
 		{"Writer", (*p_quire_lib_corpus.Writer)(nil)},
 	}},
 	{path: "quire/lib/corpus/mix", name: "mix", deps: "iter quire/lib/corpus/shard", symbols: []symbol{
@@ -209,15 +223,89 @@ var zzlib = []table{
 		{"Open", p_quire_lib_corpus_shard.Open},
 		{"OpenAll", p_quire_lib_corpus_shard.OpenAll},
 		{"Options", (*p_quire_lib_corpus_shard.Options)(nil)},
+		{"ReadDatatrove", p_quire_lib_corpus_shard.ReadDatatrove},
+		{"ReadInternEvo", p_quire_lib_corpus_shard.ReadInternEvo},
 		{"Shard", (*p_quire_lib_corpus_shard.Shard)(nil)},
 		{"Tokenize", p_quire_lib_corpus_shard.Tokenize},
 		{"TokenizeConfig", (*p_quire_lib_corpus_shard.TokenizeConfig)(nil)},
+		{"Tokens", (*p_quire_lib_corpus_shard.Tokens)(nil)},
+		{"Write", p_quire_lib_corpus_shard.Write},
+		{"WriteDatatrove", p_quire_lib_corpus_shard.WriteDatatrove},
+		{"WriteInternEvo", p_quire_lib_corpus_shard.WriteInternEvo},
 		{"Writer", (*p_quire_lib_corpus_shard.Writer)(nil)},
 	}},
+	{path: "quire/lib/dedup", name: "dedup", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/memory io iter quire/lib/corpus time", symbols: []symbol{
+		{"C4Spans", p_quire_lib_dedup.C4Spans},
+		{"Config", (*p_quire_lib_dedup.Config)(nil)},
+		{"Cut", p_quire_lib_dedup.Cut},
+		{"DataTrove", p_quire_lib_dedup.DataTrove},
+		{"Exact", p_quire_lib_dedup.Exact},
+		{"ForThreshold", p_quire_lib_dedup.ForThreshold},
+		{"Greatest", p_quire_lib_dedup.Greatest},
+		{"InternLM", p_quire_lib_dedup.InternLM},
+		{"Kept", p_quire_lib_dedup.Kept},
+		{"LeeSubstrings", p_quire_lib_dedup.LeeSubstrings},
+		{"Length", p_quire_lib_dedup.Length},
+		{"Lines", p_quire_lib_dedup.Lines},
+		{"Longest", p_quire_lib_dedup.Longest},
+		{"MaxShingle", untyped{"untyped int", "64"}},
+		{"MinHash", p_quire_lib_dedup.MinHash},
+		{"NewSigner", p_quire_lib_dedup.NewSigner},
+		{"Options", (*p_quire_lib_dedup.Options)(nil)},
+		{"Paragraphs", p_quire_lib_dedup.Paragraphs},
+		{"PieceConfig", (*p_quire_lib_dedup.PieceConfig)(nil)},
+		{"Pieces", p_quire_lib_dedup.Pieces},
+		{"RepeatedLines", p_quire_lib_dedup.RepeatedLines},
+		{"Score", (*p_quire_lib_dedup.Score)(nil)},
+		{"Sentences", p_quire_lib_dedup.Sentences},
+		{"Shingles", p_quire_lib_dedup.Shingles},
+		{"Signer", (*p_quire_lib_dedup.Signer)(nil)},
+		{"Similarity", p_quire_lib_dedup.Similarity},
+		{"SubstringConfig", (*p_quire_lib_dedup.SubstringConfig)(nil)},
+		{"Substrings", p_quire_lib_dedup.Substrings},
+		{"Unit", (*p_quire_lib_dedup.Unit)(nil)},
+	}},
+	{path: "quire/lib/dedup/sealed", name: "sealed", deps: "bufio io", symbols: []symbol{
+		{"Parts", (*p_quire_lib_dedup_sealed.Parts)(nil)},
+		{"Read", p_quire_lib_dedup_sealed.Read},
+		{"Write", p_quire_lib_dedup_sealed.Write},
+	}, instances: []symbol{
+		{"Put[uint64]", p_quire_lib_dedup_sealed.Put[uint64]},
+		{"Take[uint64]", p_quire_lib_dedup_sealed.Take[uint64]},
+	}, generic: `package sealed
+
+import "bufio"
+import "encoding/binary"
+import "quire/lib/dedup/sealed"
+
+func Put[T uint32 | uint64](w *bufio.Writer, values []T) {
+	for _, v := range values {
+		b := binary.LittleEndian.AppendUint64(w.AvailableBuffer(), uint64(v))
+		w.Write(b[:len(b)-8+binary.Size(v)])
+	}
+}
+
+func Take[T uint32 | uint64](p *sealed.Parts, n int) []T {
+	size := binary.Size(T(0))
+	if n > len(p.Rest)/size {
+		n = len(p.Rest)/size + 1
+	}
+	data := p.Bytes(n * size)
+	if p.Err != nil {
+		return nil
+	}
+	values := make([]T, n)
+	if _, err := binary.Decode(data, binary.LittleEndian, values); err != nil {
+		p.Err = err
+	}
+	return values
+}
+`},
 	{path: "quire/lib/infer/grammar", name: "grammar", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/show quire/lib/token sync time", symbols: []symbol{
 		{"Choice", p_quire_lib_infer_grammar.Choice},
 		{"EBNF", p_quire_lib_infer_grammar.EBNF},
 		{"Grammar", (*p_quire_lib_infer_grammar.Grammar)(nil)},
+		{"JSONSchema", p_quire_lib_infer_grammar.JSONSchema},
 		{"Mask", (*p_quire_lib_infer_grammar.Mask)(nil)},
 		{"Matcher", (*p_quire_lib_infer_grammar.Matcher)(nil)},
 		{"NewMask", p_quire_lib_infer_grammar.NewMask},
@@ -268,6 +356,18 @@ var zzlib = []table{
 		{"TrainOptions", (*p_quire_lib_model.TrainOptions)(nil)},
 		{"Trainer", (*p_quire_lib_model.Trainer)(nil)},
 		{"Weights", (*p_quire_lib_model.Weights)(nil)},
+	}},
+	{path: "quire/lib/plan", name: "plan", deps: "context iter quire/lib/model quire/simd/dtype quire/simd/tensor time", symbols: []symbol{
+		{"Data", (*p_quire_lib_plan.Data)(nil)},
+		{"Decision", (*p_quire_lib_plan.Decision)(nil)},
+		{"For", p_quire_lib_plan.For},
+		{"Goal", (*p_quire_lib_plan.Goal)(nil)},
+		{"Hardware", (*p_quire_lib_plan.Hardware)(nil)},
+		{"Measure", p_quire_lib_plan.Measure},
+		{"Overhead", p_quire_lib_plan.Overhead},
+		{"Plan", (*p_quire_lib_plan.Plan)(nil)},
+		{"Speed", (*p_quire_lib_plan.Speed)(nil)},
+		{"Way", (*p_quire_lib_plan.Way)(nil)},
 	}},
 	{path: "quire/lib/show", name: "show", deps: "context encoding/json image image/color io iter strings sync sync/atomic time", symbols: []symbol{
 		{"Bar", p_quire_lib_show.Bar},
@@ -394,6 +494,28 @@ func Progress[T any](seq iter.Seq[T], n int, name string) iter.Seq[T] {
 		{"TrainBytes", p_quire_lib_token.TrainBytes},
 		{"TrainConfig", (*p_quire_lib_token.TrainConfig)(nil)},
 		{"TrainUnigram", p_quire_lib_token.TrainUnigram},
+	}},
+	{path: "quire/lib/track", name: "track", deps: "context database/sql database/sql/driver io iter quire/lib/show reflect strings sync sync/atomic time", symbols: []symbol{
+		{"Artefact", (*p_quire_lib_track.Artefact)(nil)},
+		{"Card", (*p_quire_lib_track.Card)(nil)},
+		{"Comparison", (*p_quire_lib_track.Comparison)(nil)},
+		{"Difference", (*p_quire_lib_track.Difference)(nil)},
+		{"Done", untyped{"untyped string", "done"}},
+		{"Excerpt", (*p_quire_lib_track.Excerpt)(nil)},
+		{"Failed", untyped{"untyped string", "failed"}},
+		{"Hash", p_quire_lib_track.Hash},
+		{"Lineage", (*p_quire_lib_track.Lineage)(nil)},
+		{"Lines", p_quire_lib_track.Lines},
+		{"Machine", (*p_quire_lib_track.Machine)(nil)},
+		{"Making", (*p_quire_lib_track.Making)(nil)},
+		{"MetricPair", (*p_quire_lib_track.MetricPair)(nil)},
+		{"Open", p_quire_lib_track.Open},
+		{"Point", (*p_quire_lib_track.Point)(nil)},
+		{"Run", (*p_quire_lib_track.Run)(nil)},
+		{"Running", untyped{"untyped string", "running"}},
+		{"SetBackend", p_quire_lib_track.SetBackend},
+		{"Store", (*p_quire_lib_track.Store)(nil)},
+		{"ThisMachine", p_quire_lib_track.ThisMachine},
 	}},
 	{path: "quire/lib/train", name: "train", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory io io/fs iter math/rand/v2 os quire/lib/checkpoint quire/lib/corpus/mix quire/lib/corpus/shard quire/lib/model quire/lib/show quire/lib/token quire/lib/train/event quire/lib/train/optim quire/simd/dtype quire/simd/tensor sync sync/atomic time", symbols: []symbol{
 		{"Config", (*p_quire_lib_train.Config)(nil)},
