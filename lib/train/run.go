@@ -167,11 +167,9 @@ func (r *Run) steps(ctx context.Context) (err error) {
 		}
 	}
 	if l.cfg.EvalEvery > 0 && !r.evaluated(l.Step) {
-		if err := r.evaluate(ctx); err != nil {
-			return err
-		}
+		err = r.evaluate(ctx)
 	}
-	return errors.Join(l.save(), l.export(filepath.Join(l.cfg.Dir, "model")))
+	return errors.Join(err, l.save(), l.export(filepath.Join(l.cfg.Dir, "model")))
 }
 
 // evaluated reports whether the last evaluation is of this step.
@@ -192,7 +190,7 @@ func (r *Run) due(ctx context.Context) error {
 			return err
 		}
 	}
-	if every := l.cfg.SaveEvery; every > 0 && l.Step%every == 0 {
+	if every := l.cfg.SaveEvery; every > 0 && l.Step%every == 0 && l.Guard.Bad == 0 {
 		return l.save()
 	}
 	return nil
