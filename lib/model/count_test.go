@@ -301,7 +301,7 @@ func TestMemoryIsAsPlanned(t *testing.T) {
 	if testing.Short() || resident() == 0 || backend(t).Info().Scalar {
 		t.Skip("needs /proc/self/status, a vector backend, and some seconds")
 	}
-	c := Depth(6)
+	c := Depth(4)
 	c.VocabSize = 4096
 	o := TrainOptions{dtype.BF16, RecomputeNone, 2048}
 	lengths := make([]int, 8)
