@@ -19,8 +19,12 @@ type product struct {
 // 512 steps make a panel of A of 28 KB, which stays in L1, and one of B of 64 KB (BenchmarkGEMM).
 const chunkSteps = 512
 
-// groupPanels is how many panels of B a task packs at once: 6 of 64 KB leave room in L2 for A and C (BenchmarkGEMM).
-const groupPanels = 6
+// A task takes panels of B of groupBytes at most, which leaves room in L2 for A, and groupPanels of them at most, so that one panel of rows of the output stays in L1
+// until it is finished (BenchmarkGEMM).
+const (
+	groupBytes  = 384 << 10
+	groupPanels = 12
+)
 
 // rowBlock is the number of rows from which a task may be split by rows as well: packing B again must cost little.
 const rowBlock = 252
@@ -40,11 +44,11 @@ func (e *engine) gemm(t *tile, aType, bType dtype.Type, p product) {
 		e.ks.packLeft(at(g.a, lo*steps*t.aBytes), t, aType, p.a, lo, hi-lo, &e.scratch)
 	})
 	panels := (p.n + t.nr - 1) / t.nr
-	group := groupPanels
+	group := max(1, min(groupPanels, groupBytes/t.panel(min(g.span(p.out.direct(true)), max(1, steps)))))
 	if p.m <= mr {
 		group = max(1, min(32, panels/(4*e.pool.threads())))
 	}
-	for group > 1 && panels/group*max(1, p.m/(4*rowBlock)) < 2*e.pool.threads() {
+	for group > 1 && panels/group < 2*e.pool.threads() {
 		group--
 	}
 	groups := (panels + group - 1) / group
@@ -72,113 +76,88 @@ type gemmRun struct {
 	add   int // 1: the products are added to the output
 }
 
-// keptSteps is the longest product whose panels of B a task keeps for all its rows: 6 panels of it fill most of L2.
-const keptSteps = 2 * chunkSteps
-
-// task computes rows i0 to i1−1 of panels p0 to p1−1, and finishes them. What kernels cannot write to the output itself goes there by way of a buffer, for a block of rows at
-// a time, so that it is finished while it is in L2; then the panels of B are packed once for all blocks, or not at all if that is too much to keep.
+// task computes rows i0 to i1−1 of panels p0 to p1−1, a panel of rows at a time, and finishes them.
 func (g *gemmRun) task(i0, i1, p0, p1 int) {
-	t := g.t
-	width := min(p1*t.nr, g.p.n) - p0*t.nr
-	direct := g.p.out.direct(p1*t.nr <= g.p.n)
-	right := rightPanels{first: p0, size: t.panel(g.steps)}
-	rows := i1 - i0
-	switch {
-	case g.p.w != nil:
-		right.base = at(g.p.w.buf.ptr(), p0*right.size)
-	case g.steps <= keptSteps && rows > t.mr():
-		buf := g.e.scratch.get((p1-p0)*right.size + prefetchSlack)
-		defer g.e.scratch.put(buf)
-		right.base = buf.ptr()
-		for p := p0; p < p1; p++ {
-			g.pack(right.at(t, p, 0), p, 0, g.steps)
-		}
-	default:
-		right.size = t.panel(min(chunkSteps, g.steps))
-		right.chunk = g.e.scratch.get((p1-p0)*right.size + prefetchSlack)
-		defer g.e.scratch.put(right.chunk)
-	}
-	if !direct && right.base != nil {
-		rows = min(rows, rowBlock/t.mr()*t.mr())
-	}
-	c, ldc := unsafe.Pointer(nil), g.p.out.ldRow*4
+	t, out := g.t, &g.p.out
+	cols, mr := min(p1*t.nr, g.p.n)-p0*t.nr, t.mr()
+	ldc, direct := (p1-p0)*t.nr*4, out.direct(p1*t.nr <= g.p.n)
+	var tile unsafe.Pointer
 	if !direct {
-		ldc = (p1 - p0) * t.nr * 4
-		buf := g.e.scratch.get(rows * ldc)
+		buf := g.e.scratch.get(mr * ldc)
 		defer g.e.scratch.put(buf)
-		c = buf.ptr()
+		tile = buf.ptr()
 	}
-	for r := i0; r < i1; r += rows {
-		last := min(i1, r+rows)
-		if direct {
-			c = g.p.out.ptr(r, p0*t.nr)
-		} else if g.add != 0 {
-			for i := r; i < last; i++ {
-				copy(f32s(at(c, (i-r)*ldc), ldc/4), f32s(g.p.out.ptr(i, p0*t.nr), width))
+	end := newEpilogue(g.e, out, cols)
+	defer end.free()
+	span := g.span(direct)
+	for s := 0; s == 0 || s < g.steps; s += span {
+		b := g.right(p0, p1, s, min(span, g.steps-s))
+		for i := i0; i < i1; i += mr {
+			rows, c := min(mr, i1-i), tile
+			switch {
+			case direct:
+				c, ldc = out.ptr(i, p0*t.nr), out.ldRow*4
+			case g.add != 0:
+				for r := range rows {
+					copy(f32s(at(c, r*ldc), cols), f32s(out.ptr(i+r, p0*t.nr), cols))
+				}
+			}
+			if g.steps == 0 && g.add == 0 {
+				for r := range rows {
+					clear(f32s(at(c, r*ldc), cols))
+				}
+			}
+			if i1-i0 <= mr {
+				for p := range p1 - p0 {
+					g.multiply(i, rows, b, c, ldc, p, p+1)
+				}
+			} else {
+				g.multiply(i, rows, b, c, ldc, 0, p1-p0)
+			}
+			if s+span >= g.steps {
+				end.finish(c, ldc/4, i, i+rows, p0*t.nr, direct)
 			}
 		}
-		g.rows(c, ldc, right, r, last, p0, p1)
-		if g.steps == 0 && g.add == 0 {
-			for i := r; i < last; i++ {
-				clear(f32s(at(c, (i-r)*ldc), width))
-			}
-		}
-		g.p.out.finish(g.e, c, ldc/4, r, last, p0*t.nr, p0*t.nr+width, direct)
+		b.free()
 	}
 }
 
-// rightPanels is where the panels of B are, from panel first on: all of k from base on, or one chunk of steps at a time, packed when it is its turn.
-type rightPanels struct {
-	base  unsafe.Pointer
-	chunk *buffer
-	first int
-	size  int // bytes a panel
-}
-
-// at is the place of panel p at step s.
-func (r *rightPanels) at(t *tile, p, s int) unsafe.Pointer {
-	if r.chunk != nil {
-		return at(r.chunk.ptr(), (p-r.first)*r.size)
+// span is how many steps a task takes of all its rows before it goes on along k: all, unless the sums can wait in the output. It is at least 1.
+func (g *gemmRun) span(direct bool) int {
+	if direct {
+		return chunkSteps
 	}
-	return at(r.base, (p-r.first)*r.size+s*t.nr*t.bBytes)
+	return max(1, g.steps)
 }
 
-// pack writes steps s to s+n−1 of panel p.
-func (g *gemmRun) pack(dst unsafe.Pointer, p, s, n int) {
-	t, k0 := g.t, s*g.t.kStep
-	g.e.ks.pack(dst, g.p.b, g.bType, p*t.nr, min(t.nr, g.p.n-p*t.nr), k0, min(n*t.kStep, g.p.k-k0), t.nr, &g.e.scratch)
+// panels are some steps of panels of B, stride bytes apart.
+type panels struct {
+	p                    unsafe.Pointer
+	first, steps, stride int
+	free                 func()
 }
 
-// rows computes rows i0 to i1−1 chunk by chunk; a single row of tiles goes panel by panel, which reads B in one stream.
-func (g *gemmRun) rows(c unsafe.Pointer, ldc int, right rightPanels, i0, i1, p0, p1 int) {
-	if i1-i0 > g.t.mr() {
-		for s := 0; s < g.steps; s += chunkSteps {
-			g.block(c, ldc, right, i0, i1, p0, p1, s)
-		}
-		return
-	}
-	for p := p0; p < p1; p++ {
-		for s := 0; s < g.steps; s += chunkSteps {
-			g.block(at(c, (p-p0)*g.t.nr*4), ldc, right, i0, i1, p, p+1, s)
-		}
-	}
-}
-
-// block adds the products of one chunk of steps from s on.
-func (g *gemmRun) block(c unsafe.Pointer, ldc int, right rightPanels, i0, i1, p0, p1, s int) {
+// right finds n steps, from s on, of panels p0 to p1−1: in the packed operand, or packed now.
+func (g *gemmRun) right(p0, p1, s, n int) panels {
 	t := g.t
-	n := min(chunkSteps, g.steps-s)
-	add := max(g.add, min(s, 1))
-	if right.chunk != nil {
-		for p := p0; p < p1; p++ {
-			g.pack(right.at(t, p, s), p, s, n)
-		}
+	if size := t.panel(g.steps); g.p.w != nil {
+		return panels{at(g.p.w.buf.ptr(), p0*size+s*t.nr*t.bBytes), s, n, size, func() {}}
 	}
-	for i := i0; i < i1; i += t.mr() {
-		rows := min(t.mr(), g.p.m-i)
-		a := at(g.a, (i*g.steps+s*rows)*t.aBytes)
+	size, k0 := t.panel(n), s*t.kStep
+	buf := g.e.scratch.get((p1-p0)*size + prefetchSlack)
+	for p := p0; p < p1; p++ {
+		g.e.ks.pack(at(buf.ptr(), (p-p0)*size), g.p.b, g.bType, p*t.nr, min(t.nr, g.p.n-p*t.nr), k0, min(n*t.kStep, g.p.k-k0), t.nr, &g.e.scratch)
+	}
+	return panels{buf.ptr(), s, n, size, func() { g.e.scratch.put(buf) }}
+}
+
+// multiply adds up rows from i on of panels p0 to p1−1 of b, chunk by chunk of steps, so that a chunk of A serves all panels from L1.
+func (g *gemmRun) multiply(i, rows int, b panels, c unsafe.Pointer, ldc, p0, p1 int) {
+	t := g.t
+	for s := 0; s < b.steps; s += chunkSteps {
+		n, a := min(chunkSteps, b.steps-s), at(g.a, (i*g.steps+(b.first+s)*rows)*t.aBytes)
 		for p := p0; p < p1; p++ {
-			t.rows[rows](n, a, right.at(t, p, s), at(c, (i-i0)*ldc+(p-p0)*t.nr*4), ldc, add)
+			t.rows[rows](n, a, at(b.p, p*b.stride+s*t.nr*t.bBytes), at(c, p*t.nr*4), ldc, max(g.add, min(b.first+s, 1)))
 		}
 	}
 }
