@@ -27,7 +27,7 @@ func Example() {
 	}
 	state := map[string][2]tensor.Tensor{}
 	for step := 1; step <= 30; step++ {
-		train.Grads().Zero()
+		train.ZeroGrads()
 		train.Step(model.Examples{IDs: ids, Pos: pos, Labels: next, GradLoss: share})
 		for p := range train.Params() {
 			if step == 1 {
