@@ -100,7 +100,7 @@ type SaveOptions struct {
 	DType      dtype.Type       // F32, F16 or BF16 for everything; None: as the weights are
 	ShardBytes int64            // largest size of a file; 0: 5e9
 	Tokenizer  *token.Tokenizer // written as tokenizer.model or tokenizer.json
-	CopyFrom   string           // folder whose tokenizer and generation files are copied beside the weights
+	CopyFrom   string           // folder whose tokenizer, generation and Python files are copied beside the weights
 }
 
 // SaveHF writes a folder that Load, transformers and LMDeploy read: config.json and safetensors. InternLM2 has its own names and grouped wqkv unless
@@ -116,16 +116,28 @@ func SaveHF(dir string, c model.Config, w *model.Weights, o SaveOptions) error {
 	return nil
 }
 
-// configJSON is config.json, with what packed matrices need.
-func configJSON(c model.Config, awq bool) ([]byte, error) {
-	text := c.JSON()
-	if !awq {
-		return text, nil
-	}
+// configJSON is config.json with the type of most weights and what packed matrices need. Where the files come from another folder, its auto_map stays: transformers and
+// LMDeploy load InternLM2's classes by it.
+func configJSON(c model.Config, dt dtype.Type, awq bool, from string) ([]byte, error) {
 	fields := map[string]any{}
-	if err := json.Unmarshal(text, &fields); err != nil {
+	if err := json.Unmarshal(c.JSON(), &fields); err != nil {
 		return nil, err
 	}
-	fields["quantization_config"] = map[string]any{"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 128, "zero_point": true, "modules_to_not_convert": []string{}}
+	if name, ok := torchTypes[dt]; ok {
+		fields["torch_dtype"] = name
+	}
+	if awq {
+		fields["quantization_config"] = map[string]any{"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 128, "zero_point": true, "modules_to_not_convert": []string{}}
+	}
+	if from != "" {
+		var source struct {
+			AutoMap map[string]any `json:"auto_map"`
+		}
+		if data, err := readSmall(filepath.Join(from, "config.json")); err == nil && json.Unmarshal(data, &source) == nil && source.AutoMap != nil {
+			fields["auto_map"] = source.AutoMap
+		}
+	}
 	return json.Marshal(fields, json.Deterministic(true), indent)
 }
+
+var torchTypes = map[dtype.Type]string{dtype.F32: "float32", dtype.F16: "float16", dtype.BF16: "bfloat16"}

@@ -46,7 +46,7 @@ func saveHF(dir string, c model.Config, w *model.Weights, o SaveOptions) error {
 		}
 		out = append(out, p)
 	}
-	config, err := configJSON(c, packed)
+	config, err := configJSON(c, out[0].dt, packed, o.CopyFrom)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,11 @@ func saveHF(dir string, c model.Config, w *model.Weights, o SaveOptions) error {
 
 func saveTokenizer(dir string, o SaveOptions) error {
 	if o.CopyFrom != "" {
-		for _, name := range beside {
+		code, _ := filepath.Glob(filepath.Join(o.CopyFrom, "*.py"))
+		for i, path := range code {
+			code[i] = filepath.Base(path)
+		}
+		for _, name := range append(code, beside...) {
 			data, err := os.ReadFile(filepath.Join(o.CopyFrom, name))
 			if os.IsNotExist(err) {
 				continue

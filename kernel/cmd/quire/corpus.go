@@ -15,6 +15,9 @@ import (
 // corpusCmd groups what makes training data. Every command prints one JSON report to standard output.
 type corpusCmd struct {
 	Stats   corpusStatsCmd   `cmd:"" help:"Say what files or a corpus hold: documents, bytes, tokens, languages, licences."`
+	Extract corpusExtractCmd `cmd:"" help:"Make text of web pages: HTML files, WARC."`
+	Clean   corpusCleanCmd   `cmd:"" help:"Judge documents by published rules; say what each would drop and write what is kept."`
+	Dedup   corpusDedupCmd   `cmd:"" help:"Drop documents that are there more than once, nearly or exactly; cut out repeated lines and stretches."`
 	Convert corpusConvertCmd `cmd:"" help:"Write files or a corpus in another format, as documents or as tokens."`
 }
 
