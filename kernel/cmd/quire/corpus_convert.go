@@ -79,11 +79,14 @@ func (c *corpusConvertCmd) text(ctx context.Context, report *convertReport) erro
 	if err != nil {
 		return err
 	}
+	bar := progress{name: "write"}
+	cfg := corpus.ExportConfig{Progress: bar.set}
 	if filepath.Ext(c.Out) == "" {
-		err = in.ExportWanJuan(ctx, c.Out, corpus.ExportConfig{})
+		err = in.ExportWanJuan(ctx, c.Out, cfg)
 	} else {
-		err = in.Export(ctx, c.Out, corpus.ExportConfig{})
+		err = in.Export(ctx, c.Out, cfg)
 	}
+	bar.end()
 	report.Documents, report.Bytes, report.Bad = in.NumDocs(), im.Bytes, badOf(im)
 	return errors.Join(err, done())
 }
@@ -112,7 +115,10 @@ func (c *corpusConvertCmd) tokenize(ctx context.Context, report *convertReport) 
 		}
 		defer os.RemoveAll(dir)
 	}
+	bar := progress{name: "tokenise"}
+	cfg.Progress = func(docs, total int, _ int64) { bar.set(docs, total) }
 	shards, err := shard.Tokenize(ctx, dir, in, tok, cfg)
+	bar.end()
 	report.Documents, report.Bytes, report.Bad = in.NumDocs(), im.Bytes, badOf(im)
 	if err = errors.Join(err, done()); err != nil {
 		return err
