@@ -71,11 +71,28 @@ func TestStateKeepsLast(t *testing.T) {
 	}
 	checkState(t, dir, 20)
 	checkState(t, StatePath(dir, 15), 15)
+	held, err := LoadState(StatePath(dir, 15))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 	if err := SaveState(dir, someState(16), 2); err != nil { // rolled back to 15 and went on
 		t.Fatal(err)
 	}
 	if got := steps(t, dir); !slices.Equal(got, []int{15, 16, 20}) {
 		t.Errorf("steps %v, want 15, 16, 20", got)
+	}
+	for step := 21; step < 25; step++ { // 15 is dropped, and others are written over what was dropped
+		if err := SaveState(dir, someState(step), 2); err != nil {
+			t.Fatal(err)
+		}
+		checkState(t, dir, step)
+	}
+	if x, err := held.Tensor("adam.m/w"); err != nil || !bytes.Equal(x.Bytes(), someState(15).Tensors[0].Tensor.Bytes()) {
+		t.Errorf("the state that is loaded changed when its file was dropped (%v)", err)
+	}
+	if hidden, _ := filepath.Glob(dir + "/.*"); len(hidden) > 1 {
+		t.Errorf("hidden files %v: want at most the spare", hidden)
 	}
 }
 
