@@ -1,6 +1,8 @@
 // Package corpus holds text as data: documents in Arrow columns, opened without being read, looked at without being copied.
 //
-//	files of any kind ── Read ──▶ documents ── Writer ──▶ Arrow file ── Open ──▶ Corpus ── operators ──▶ Corpus with more columns
+//	files, URLs, stores ── Read ──▶ documents ── Writer ──▶ Arrow file ── Open ──▶ Corpus ── operators ──▶ Corpus with more columns
+//	Corpus ── Stage ──▶ Corpus on disk, with a Datasheet       Corpus ── Export ──▶ JSON lines, Parquet, WanJuan's layout
+//	Corpus ── shard.Tokenize ──▶ token shards ── mix.Stream ──▶ training rows
 //
 // A [Corpus] is a list of chunks (Arrow record batches) and, for each chunk, the rows that are selected. Filtering makes a new
 // selection over the same chunks; an operator (a cleaning rule, a language identifier, a signature) adds columns beside the text.

@@ -206,7 +206,7 @@ func metaJSON[V any](meta map[string]V) string {
 }
 
 // arrow reads a corpus, or any other Arrow file or stream whose columns the fields name, as the cache of Hugging Face's datasets is.
-func (in *reading) arrow(name string) (err error) {
+func (in *reading) arrow(name, source string) (err error) {
 	defer recoverAs(&err, "broken Arrow file")
 	if c, err := Open(name); err == nil {
 		defer c.Close()
@@ -237,7 +237,7 @@ func (in *reading) arrow(name string) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := in.record(rec, name, row); err != nil {
+		if err := in.record(rec, source, row); err != nil {
 			return err
 		}
 		row += int(rec.NumRows())
@@ -259,7 +259,7 @@ func arrowRecords(data []byte) (arrio.Reader, error) {
 }
 
 // parquet reads a table, batch by batch.
-func (in *reading) parquet(name string) (err error) {
+func (in *reading) parquet(name, source string) (err error) {
 	defer recoverAs(&err, "broken Parquet file")
 	pf, err := file.OpenParquetFile(name, false)
 	if err != nil {
@@ -277,7 +277,7 @@ func (in *reading) parquet(name string) (err error) {
 	defer records.Release()
 	row := 0
 	for records.Next() {
-		if err := in.record(records.Record(), name, row); err != nil {
+		if err := in.record(records.Record(), source, row); err != nil {
 			return err
 		}
 		row += int(records.Record().NumRows())

@@ -3,6 +3,7 @@ package dedup
 import (
 	"encoding/binary"
 	"math/bits"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 	"unsafe"
@@ -25,13 +26,17 @@ const MaxShingle = 64
 //
 // 1 ≤ n ≤ [MaxShingle]. The hashes are the same on every machine and in every version of the index format.
 func Shingles(dst []uint64, text string, n int) []uint64 {
-	var s scanner
+	s := scanners.Get().(*scanner)
+	defer scanners.Put(s)
 	return s.shingles(dst, text, n)
 }
 
+var scanners = sync.Pool{New: func() any { return new(scanner) }}
+
 // Length returns how many words a text has, as [Shingles] measures them.
 func Length(text string) float64 {
-	var s scanner
+	s := scanners.Get().(*scanner)
+	defer scanners.Put(s)
 	s.scan(text)
 	sum := 0
 	for _, w := range s.weights {

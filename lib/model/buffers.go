@@ -103,20 +103,21 @@ func (n *counter) Alloc(bytes int) []byte {
 	return nil
 }
 
-// Memory is what training holds, in bytes, without an optimiser's moments and the Backend's scratch.
+// Memory is what training holds, in bytes, without an optimiser's moments: in F32 each takes Weights bytes more.
 type Memory struct {
 	Weights     int64 // F32 masters
 	Shadow      int64 // copies in the compute type
 	Grads       int64 // F32
 	Activations int64 // of one micro-batch of MaxTokens
+	Scratch     int64 // an estimate of what the Backend keeps: left operands of products packed once, and a chunk of logits
 }
 
 // Total is the sum.
-func (m Memory) Total() int64 { return m.Weights + m.Shadow + m.Grads + m.Activations }
+func (m Memory) Total() int64 { return m.Weights + m.Shadow + m.Grads + m.Activations + m.Scratch }
 
-// PlanTraining returns what NewTrainer with these options holds, exactly: it lays out the same buffers. Every optimiser moment in F32 takes Weights bytes more. c and o must be valid.
+// PlanTraining returns what NewTrainer with these options holds, exactly but for Scratch: it lays out the same buffers. c and o must be valid.
 func (c Config) PlanTraining(o TrainOptions) Memory {
-	m := Memory{Weights: c.WeightBytes(dtype.F32), Grads: c.WeightBytes(dtype.F32)}
+	m := Memory{Weights: c.WeightBytes(dtype.F32), Grads: c.WeightBytes(dtype.F32), Scratch: c.scratch(o)}
 	if o.Compute != dtype.F32 {
 		matrices := int64(c.NumLayers)*c.layerMatrix() + int64(c.VocabSize)*int64(c.HiddenSize)
 		m.Shadow = bytesOf(o.Compute, matrices)
@@ -126,6 +127,17 @@ func (c Config) PlanTraining(o TrainOptions) Memory {
 	t.newSaved(&n, o.MaxTokens)
 	m.Activations = int64(n)
 	return m
+}
+
+// logitNumbers is how many logits the Backend computes at a time.
+const logitNumbers = 32 << 20
+
+// scratch estimates the Backend's scratch: it keeps a buffer for each size that it met, a fifth larger than asked for.
+func (c Config) scratch(o TrainOptions) int64 {
+	operands := c.HiddenSize + c.NumHeads*c.HeadDim + c.QKVRows() + 3*c.IntermediateSize
+	n := int64(o.MaxTokens) * int64(operands) * int64(o.Compute.BlockBytes())
+	logits := min(int64(o.MaxTokens)*int64(c.VocabSize), logitNumbers)
+	return (n + logits*int64(4+o.Compute.BlockBytes())) * 6 / 5
 }
 
 // PlanForward returns the activations of Model.Forward for t rows in activation type act.

@@ -1,8 +1,12 @@
 package model
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -278,4 +282,92 @@ func TestCheck(t *testing.T) {
 	if _, err := NewTrainer(backend(t), c, fused, TrainOptions{dtype.F16, RecomputeNone, 8}); err == nil || !strings.Contains(err.Error(), "training in F16: want BF16 or F32") {
 		t.Errorf("training in F16: %v", err)
 	}
+}
+
+// resident is the memory of this process that is in use, 0 where the system does not say.
+func resident() int64 {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, line, _ := strings.Cut(string(data), "VmRSS:")
+	var kib int64
+	fmt.Sscan(line, &kib)
+	return kib << 10
+}
+
+// TestMemoryIsAsPlanned trains and looks at what the process really holds: at most 5 % more than planned, and not a quarter less.
+func TestMemoryIsAsPlanned(t *testing.T) {
+	if testing.Short() || resident() == 0 || backend(t).Info().Scalar {
+		t.Skip("needs /proc/self/status, a vector backend, and some seconds")
+	}
+	c := Depth(6)
+	c.VocabSize = 4096
+	o := TrainOptions{dtype.BF16, RecomputeNone, 2048}
+	lengths := make([]int, 8)
+	for i := range lengths {
+		lengths[i] = 257
+	}
+	e := examples(randomDocs(c, rand.New(rand.NewPCG(5, 5)), lengths...)...)
+	debug.FreeOSMemory()
+	before := resident()
+	w, m, v := c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32)
+	w.Init(c, 1)
+	train, err := NewTrainer(backend(t), c, w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step := range 3 {
+		train.Grads().Zero()
+		train.Step(e)
+		adamStep(train, m, v, step+1, 1e-4, 1)
+	}
+	plan := c.PlanTraining(o)
+	want, got := plan.Total()+2*plan.Weights, resident()-before
+	t.Logf("planned %d MB, resident %d MB", want>>20, got>>20)
+	if float64(got) > 1.05*float64(want) || float64(got) < 0.75*float64(want) {
+		t.Errorf("training holds %d MB, planned %d MB: %+v", got>>20, want>>20, plan)
+	}
+	runtime.KeepAlive(train)
+}
+
+// TestBF16LearnsLikeF32 trains on the same tokens in both types.
+func TestBF16LearnsLikeF32(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	c := Depth(2)
+	c.VocabSize = 64
+	var losses []float64
+	for _, compute := range []dtype.Type{dtype.F32, dtype.BF16} {
+		rng := rand.New(rand.NewPCG(6, 6))
+		w, m, v := c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32)
+		w.Init(c, 1)
+		train, err := NewTrainer(backend(t), c, w, TrainOptions{compute, RecomputeNone, 512})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := 0.0
+		for step := range 80 {
+			docs := randomDocs(c, rng, 129, 129, 129, 129)
+			for _, d := range docs {
+				for i := 1; i < len(d); i++ {
+					if d[i]%4 > 0 {
+						d[i] = (5*d[i-1] + 1) % 64 // three tokens of four follow from the one before
+					}
+				}
+			}
+			train.Grads().Zero()
+			loss := mean(train.Step(examples(docs...)).Loss.F32())
+			if step >= 60 {
+				last += loss / 20
+			}
+			adamStep(train, m, v, step+1, 3e-3, 1)
+		}
+		losses = append(losses, last)
+	}
+	if losses[0] > 3 || math.Abs(losses[1]/losses[0]-1) > 0.005 {
+		t.Errorf("losses after 41,000 tokens: F32 %.4f, BF16 %.4f: want them within 0.5 %%, and below 3", losses[0], losses[1])
+	}
+	t.Logf("F32 %.4f, BF16 %.4f", losses[0], losses[1])
 }

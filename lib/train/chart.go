@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"html"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ func (r *Run) Chart() error {
 		name = "bits per byte"
 	}
 	c := &chart{
-		loss: show.Line().Title("Training "+r.loop.cfg.Dir).Labels("step", name).Size(860, 320),
+		loss: show.Line().Title("Training "+filepath.Base(r.loop.cfg.Dir)).Labels("step", name).Size(860, 320),
 		rate: show.Line().Labels("step", "learning rate").Size(860, 160),
 		pace: show.Line().Labels("step", "tokens a second").Size(860, 160),
 	}

@@ -9,6 +9,8 @@ type guardState struct {
 	Bad       int     `json:"bad"`  // steps skipped in a row
 	Skipped   int     `json:"skipped"`
 	Rollbacks int     `json:"rollbacks"`
+	Good      int     `json:"good"`  // steps since the last rollback that were no spikes
+	Depth     int     `json:"depth"` // how many checkpoints the last rollback passed over
 }
 
 // The running mean is over about 50 losses, and needs 20 before it is believed: early losses fall fast.
@@ -27,8 +29,22 @@ func (g *guardState) judge(c Guard, loss, norm float64) (ok bool) {
 		return false
 	}
 	g.Bad = 0
+	g.Good++
 	g.Seen++
 	weight := max(1-guardDecay, 1/float64(g.Seen))
 	g.Mean += weight * (loss - g.Mean)
 	return true
+}
+
+// rollback says how many of the latest checkpoints to pass over: one more each time that the last rollback has not helped, as a checkpoint may hold
+// what broke the run.
+func (g guardState) rollback() guardState {
+	if g.Rollbacks > 0 && g.Good < guardMature {
+		g.Depth++
+	} else {
+		g.Depth = 0
+	}
+	g.Rollbacks++
+	g.Good, g.Bad = 0, 0
+	return g
 }

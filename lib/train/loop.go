@@ -42,6 +42,7 @@ type loop struct {
 	opt     *optim.Optimizer
 	live    []checkpoint.Named // weights and moments
 	saver   *checkpoint.Saver
+	made    map[string]string // hashes of the files that the run is made of
 	out     *output
 	progress
 	compute  dtype.Type
@@ -81,7 +82,7 @@ func (l *loop) open() (err error) {
 	if l.data, err = openData(c); err != nil {
 		return err
 	}
-	if err := l.buildModel(); err != nil {
+	if err := errors.Join(l.hashArtefacts(), l.buildModel()); err != nil {
 		return err
 	}
 	l.saver = checkpoint.NewSaver(checkpointDir(c.Dir), c.Keep)

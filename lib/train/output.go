@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -78,12 +79,7 @@ func (o *output) line(v any) error {
 func (o *output) record(r Record) error {
 	r.Loss, r.GradNorm, r.Perplexity = sayable(r.Loss), sayable(r.GradNorm), sayable(r.Perplexity)
 	r.BitsPerByte = sayable(r.BitsPerByte)
-	for _, parts := range []map[string]Part{r.Sources, r.Languages} {
-		for name, p := range parts {
-			p.Loss, p.BitsPerByte = sayable(p.Loss), sayable(p.BitsPerByte)
-			parts[name] = p
-		}
-	}
+	r.Sources, r.Languages = sayableParts(r.Sources), sayableParts(r.Languages)
 	return errors.Join(o.line(r), o.events.Scalars(r.Step, r.scalars()))
 }
 
@@ -108,6 +104,16 @@ func (o *output) evaluation(e *Evaluation) error {
 		errs = append(errs, o.events.Text(e.Step, fmt.Sprintf("samples/%d", i), "```\n"+text+"\n```"))
 	}
 	return errors.Join(errs...)
+}
+
+// sayableParts is a copy: others read the record already.
+func sayableParts(parts map[string]Part) map[string]Part {
+	parts = maps.Clone(parts)
+	for name, p := range parts {
+		p.Loss, p.BitsPerByte = sayable(p.Loss), sayable(p.BitsPerByte)
+		parts[name] = p
+	}
+	return parts
 }
 
 func sayable(x float64) float64 {

@@ -159,16 +159,17 @@ func (r *Run) steps(ctx context.Context) (err error) {
 		if err := r.tell(record); err != nil {
 			return err
 		}
-		if err := r.due(ctx, record); err != nil {
+		if err := r.due(ctx); err != nil {
+			if ctx.Err() != nil {
+				err = errors.Join(l.save(), ctx.Err())
+			}
 			return err
 		}
 	}
 	if l.cfg.EvalEvery > 0 && !r.evaluated(l.Step) {
-		if err := r.evaluate(ctx); err != nil {
-			return err
-		}
+		err = r.evaluate(ctx)
 	}
-	return errors.Join(l.save(), l.export(filepath.Join(l.cfg.Dir, "model")))
+	return errors.Join(err, l.save(), l.export(filepath.Join(l.cfg.Dir, "model")))
 }
 
 // evaluated reports whether the last evaluation is of this step.
@@ -179,7 +180,7 @@ func (r *Run) evaluated(step int) bool {
 }
 
 // due does what is due behind a step: roll back, evaluate, save.
-func (r *Run) due(ctx context.Context, record Record) error {
+func (r *Run) due(ctx context.Context) error {
 	l := r.loop
 	if l.Guard.Bad >= l.cfg.Guard.Patience {
 		return l.leaveSpike()
@@ -189,7 +190,7 @@ func (r *Run) due(ctx context.Context, record Record) error {
 			return err
 		}
 	}
-	if every := l.cfg.SaveEvery; every > 0 && l.Step%every == 0 {
+	if every := l.cfg.SaveEvery; every > 0 && l.Step%every == 0 && l.Guard.Bad == 0 {
 		return l.save()
 	}
 	return nil

@@ -12,14 +12,41 @@ import (
 	"time"
 
 	"quire/lib/checkpoint"
+	"quire/lib/track"
 	"quire/simd/tensor"
 )
 
 // document is what a checkpoint says beside its tensors.
 type document struct {
-	Progress progress `json:"progress"`
-	Config   Config   `json:"config"`
-	Shards   []string `json:"shards"` // hashes of the data
+	Progress progress          `json:"progress"`
+	Config   Config            `json:"config"`
+	Shards   []string          `json:"shards"`  // hashes of the data
+	Made     map[string]string `json:"made_of"` // SHA-256 of the tokenizer and of the first weights
+}
+
+// document describes the run as it is, for a checkpoint of a run with that configuration.
+func (l *loop) document(p progress, c Config) ([]byte, error) {
+	doc, err := json.Marshal(document{p, c, l.data.hashes(), l.made})
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	return doc, nil
+}
+
+// hashArtefacts computes what checkpoints say about the files that the run is made of.
+func (l *loop) hashArtefacts() error {
+	l.made = map[string]string{}
+	for name, path := range map[string]string{"tokenizer": l.cfg.Tokenizer, "from": l.cfg.From} {
+		if path == "" {
+			continue
+		}
+		hash, _, err := track.Hash(path)
+		if err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+		l.made[name] = hash
+	}
+	return nil
 }
 
 // checkpointDir is where a run keeps its checkpoints.
@@ -35,9 +62,9 @@ func (l *loop) save() error {
 		return fmt.Errorf("train: %w", err)
 	}
 	l.Data, l.Metrics = l.data.feed.state(), l.out.size
-	doc, err := json.Marshal(document{l.progress, l.cfg, l.data.hashes()})
+	doc, err := l.document(l.progress, l.cfg)
 	if err != nil {
-		return fmt.Errorf("train: %w", err)
+		return err
 	}
 	err = l.saver.Save(checkpoint.State{Step: l.Step, Document: doc, Tensors: l.live})
 	l.saved = l.Step
@@ -123,30 +150,41 @@ func (l *loop) restoreLatest() error {
 	return l.restore(steps[len(steps)-1])
 }
 
-// leaveSpike goes back to the last checkpoint, and on with the data that comes next: what made the loss jump is not met again.
+// leaveSpike goes back to a checkpoint, the last unless that has not helped, and on with the data that comes next: what made the loss jump is not met
+// again.
 func (l *loop) leaveSpike() error {
-	if l.Guard.Rollbacks >= l.cfg.Guard.MaxRollbacks {
-		return fmt.Errorf("the loss or the gradients jumped %d times in a row, after %d rollbacks: lower the learning rate, or look at the data of the skipped steps in %s", l.Guard.Bad, l.Guard.Rollbacks, metricsFile)
-	}
 	steps, err := l.steps()
 	if err != nil {
 		return err
 	}
+	guard := l.Guard.rollback()
+	if guard.Rollbacks > l.cfg.Guard.MaxRollbacks || guard.Depth > 0 && guard.Depth >= len(steps) {
+		return fmt.Errorf("the loss or the gradients jumped %d times in a row, after %d rollbacks: lower the learning rate, or look at the data of the skipped steps in %s", l.Guard.Bad, l.Guard.Rollbacks, metricsFile)
+	}
 	to := 0
 	if len(steps) > 0 {
-		to = steps[len(steps)-1]
+		to = steps[len(steps)-1-guard.Depth]
 	}
-	before := l.progress
-	before.Data = l.data.feed.state()
 	if err := l.note(Event{Event: "rollback", To: to, Note: "spike"}); err != nil {
 		return err
 	}
-	if err := l.restore(to); err != nil {
+	tokens, seconds, data := l.Tokens, l.Seconds, l.data.feed.state()
+	if err := errors.Join(l.drop(steps, to), l.restore(to)); err != nil {
 		return err
 	}
-	l.Tokens, l.Seconds = before.Tokens, before.Seconds
-	l.Guard.Skipped, l.Guard.Rollbacks = before.Guard.Skipped, before.Guard.Rollbacks+1
-	return l.data.feed.restore(before.Data)
+	guard.Mean, guard.Seen = l.Guard.Mean, l.Guard.Seen
+	l.Tokens, l.Seconds, l.Guard = tokens, seconds, guard
+	return l.data.feed.restore(data)
+}
+
+// drop removes the checkpoints behind a step.
+func (l *loop) drop(steps []int, step int) (err error) {
+	for _, later := range steps {
+		if later > step {
+			err = errors.Join(err, os.Remove(checkpoint.StatePath(checkpointDir(l.cfg.Dir), later)))
+		}
+	}
+	return err
 }
 
 // Rollback goes back to a saved step: weights, moments, data and settings are what they were then, and later checkpoints are removed. Branch first to keep
@@ -167,12 +205,7 @@ func (r *Run) Rollback(ctx context.Context, step int) error {
 			return err
 		}
 		metrics := l.out.size
-		for _, later := range steps {
-			if later > step {
-				err = errors.Join(err, os.Remove(checkpoint.StatePath(checkpointDir(l.cfg.Dir), later)))
-			}
-		}
-		if err := errors.Join(err, l.restore(step)); err != nil {
+		if err := errors.Join(l.drop(steps, step), l.restore(step)); err != nil {
 			return err
 		}
 		if l.Metrics = metrics; step == 0 {
@@ -219,9 +252,9 @@ func (l *loop) branch(c Config) error {
 	}
 	p := l.progress
 	p.Data, p.Metrics = l.data.feed.state(), 0
-	doc, err := json.Marshal(document{p, c, l.data.hashes()})
+	doc, err := l.document(p, c)
 	if err != nil {
-		return fmt.Errorf("train: %w", err)
+		return err
 	}
 	return checkpoint.SaveState(checkpointDir(c.Dir), checkpoint.State{Step: l.Step, Document: doc, Tensors: l.live}, c.Keep)
 }

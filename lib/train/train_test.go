@@ -165,10 +165,10 @@ func TestConfigJSON(t *testing.T) {
 		t.Errorf("the short form: %v %+v", err, short)
 	}
 	for text, want := range map[string]string{
-		`{`:                  "configuration",
-		`{"model": "gpt-5"}`: "no preset",
-		`{"model": {"depth": 999}}`:                                "depth",
-		`{"model": {"depth": 2}}`:                                  "no data",
+		`{`:                         "configuration",
+		`{"model": "gpt-5"}`:        "no preset",
+		`{"model": {"depth": 999}}`: "depth",
+		`{"model": {"depth": 2}}`:   "no data",
 		`{"model": {"depth": 2}, "learning_rate": 1}`:              "learning_rate",
 		`{"model": {"depth": 2}, "compute": "fp16"}`:               "loss scaling",
 		`{"model": {"depth": 2}, "packing": "random"}`:             "packing",

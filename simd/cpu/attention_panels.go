@@ -15,6 +15,7 @@ type attentionKernels struct {
 	soften  func(softPanel unsafe.Pointer)
 	slopes  func(slopePanel unsafe.Pointer)
 	store   func(rowStore unsafe.Pointer)
+	sums    func(lse, factor, most, sum unsafe.Pointer, n int)
 	dots    func(out, x, y unsafe.Pointer, rows, chunks, ldx, ldy int) // chunks of 32 numbers
 }
 
@@ -49,13 +50,15 @@ type slopePanel struct {
 	unit, scale        float32
 }
 
-// rowStore multiplies rows of float32 by a factor each and stores them as BF16: group rows headBytes apart, and the next group tokenBytes further.
+// rowStore multiplies rows of float32 by factors and stores them as BF16: group rows headBytes apart, and the next group tokenBytes further. Rows of o have room for
+// whole vectors.
 type rowStore struct {
 	o, out, factor        unsafe.Pointer
 	rows, oBytes          int
-	outBytes              int // of a row, a multiple of 64
+	outBytes              int // of a row
 	group                 int
 	headBytes, tokenBytes int
+	factorBytes           int // from row to row: 0 for one factor
 	nan                   int // result: not zero if a number is NaN
 }
 
@@ -88,22 +91,13 @@ func (a *attention) softenFast(f *flash, p panel, n int) {
 	a.fast.soften(unsafe.Pointer(&f.soft))
 }
 
-// finishFast divides by the sums and stores; it reports whether no result is NaN.
+// finishFast divides by the sums and stores; it reports whether no result is NaN. The maxima become the log-sum-exps.
 func (a *attention) finishFast(f *flash, head, t0 int) (clean bool) {
+	a.fast.sums(start(f.most), start(f.sum), start(f.most), start(f.sum), f.rows)
 	if !a.p.LSE.IsZero() {
-		lse := a.p.LSE.F32()
-		for r, sum := range f.sum {
-			v := float32(math.Inf(-1))
-			if sum != 0 {
-				v = f.most[r] + float32(math.Log(float64(sum)))
-			}
-			lse[(t0+r/a.group)*a.p.Q.Dim(1)+head*a.group+r%a.group] = v
-		}
-	}
-	for r, sum := range f.sum {
-		f.sum[r] = 1
-		if sum != 0 {
-			f.sum[r] = 1 / sum
+		lse, heads := a.p.LSE.F32(), a.p.Q.Dim(1)
+		for r := 0; r < f.rows; r += a.group {
+			copy(lse[(t0+r/a.group)*heads+head*a.group:], f.most[r:r+a.group])
 		}
 	}
 	return a.storeRows(a.p.Out, t0*a.p.Out.Dim(1)+head*a.group, a.group, f.o, f.sum)
@@ -115,7 +109,7 @@ func (a *attention) storeRows(out tensor.Tensor, row, group int, o unsafe.Pointe
 		return true
 	}
 	s := &rowStore{o: o, out: lineOf(out, row).p, factor: start(factor), rows: len(factor), oBytes: a.dPad * 4, outBytes: a.d * 2, group: group,
-		headBytes: out.Stride(1) * 2, tokenBytes: out.Stride(0) * 2}
+		headBytes: out.Stride(1) * 2, tokenBytes: out.Stride(0) * 2, factorBytes: 4}
 	a.fast.store(unsafe.Pointer(s))
 	return s.nan == 0
 }

@@ -23,3 +23,8 @@ func storeRowsAVX512(c unsafe.Pointer)
 //
 //go:noescape
 func rowDotsAVX512(out unsafe.Pointer, x unsafe.Pointer, y unsafe.Pointer, rows int, chunks int, ldx int, ldy int)
+
+// finishSumsAVX512 takes n maxima and sums; factor may be sum.
+//
+//go:noescape
+func finishSumsAVX512(lse unsafe.Pointer, factor unsafe.Pointer, most unsafe.Pointer, sum unsafe.Pointer, n int)

@@ -302,23 +302,39 @@ TEXT ·storeRowsAVX512(SB), NOSPLIT, $0-8
 	MOVQ 48(BX), R11
 	MOVQ 56(BX), R12
 	MOVQ 64(BX), R13
+	MOVQ R10, R15
+	ANDQ $63, R15
+	SUBQ R15, R10
+	SHRQ $1, R15
+	MOVQ $-1, AX
+	BZHIQ R15, AX, AX
+	KMOVQ AX, K3
 	KXORW K1, K1, K1
 	MOVQ DI, DX
 row:
 	VBROADCASTSS (R8), Z2
 	XORQ AX, AX
 chunk:
+	CMPQ AX, R10
+	JGE tail
 	VMULPS (SI)(AX*2), Z2, Z0
 	VMULPS 64(SI)(AX*2), Z2, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xd8; // VCVTNE2PS2BF16 Z0, Z1, Z3
 	VCMPPS $3, Z1, Z0, K2
 	KORW K1, K2, K1
-	BYTE $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xd8; // VCVTNE2PS2BF16 Z0, Z1, Z3
 	VMOVDQU32 Z3, (DX)(AX*1)
 	ADDQ $64, AX
-	CMPQ AX, R10
-	JNE chunk
+	JMP chunk
+tail:
+	TESTQ R15, R15
+	JEQ next
+	VMULPS (SI)(AX*2), Z2, Z0
+	VMULPS 64(SI)(AX*2), Z2, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xd8; // VCVTNE2PS2BF16 Z0, Z1, Z3
+	VMOVDQU16 Z3, K3, (DX)(AX*1)
+next:
 	ADDQ R9, SI
-	ADDQ $4, R8
+	ADDQ 72(BX), R8
 	ADDQ R12, DX
 	DECQ R11
 	JNE same
@@ -329,7 +345,7 @@ same:
 	DECQ CX
 	JNE row
 	KMOVW K1, AX
-	MOVQ AX, 72(BX)
+	MOVQ AX, 80(BX)
 	VZEROUPPER
 	RET
 
@@ -367,6 +383,56 @@ chunk:
 	ADDQ R10, DX
 	DECQ CX
 	JNE row
+	VZEROUPPER
+	RET
+
+// func finishSumsAVX512(lse unsafe.Pointer, factor unsafe.Pointer, most unsafe.Pointer, sum unsafe.Pointer, n int)
+TEXT ·finishSumsAVX512(SB), NOSPLIT, $0-40
+	MOVQ lse+0(FP), DI
+	MOVQ factor+8(FP), DX
+	MOVQ most+16(FP), SI
+	MOVQ sum+24(FP), R8
+	MOVQ n+32(FP), CX
+loop:
+	MOVQ $-1, AX
+	BZHIQ CX, AX, AX
+	KMOVQ AX, K1
+	VMOVUPS.Z (R8), K1, Z0
+	VPXORD Z1, Z1, Z1
+	VCMPPS $0, Z1, Z0, K2
+	VMOVUPS splat3f800000<>(SB), Z2
+	VDIVPS Z0, Z2, Z3
+	VMOVAPS Z2, K2, Z3
+	VMOVUPS Z3, K1, (DX)
+	VGETEXPPS Z0, Z4
+	VGETMANTPS $0, Z0, Z5
+	VCMPPS $13, splat3fb504f3<>(SB), Z5, K3
+	VADDPS Z2, Z4, K3, Z4
+	VMULPS splat3f000000<>(SB), Z5, K3, Z5
+	VSUBPS Z2, Z5, Z5
+	VMOVUPS splat3d9021bb<>(SB), Z6
+	VFMADD213PS splatbdebd1b8<>(SB), Z5, Z6
+	VFMADD213PS splat3def251a<>(SB), Z5, Z6
+	VFMADD213PS splatbdfe5d4f<>(SB), Z5, Z6
+	VFMADD213PS splat3e11e9bf<>(SB), Z5, Z6
+	VFMADD213PS splatbe2aae50<>(SB), Z5, Z6
+	VFMADD213PS splat3e4cceac<>(SB), Z5, Z6
+	VFMADD213PS splatbe7ffffc<>(SB), Z5, Z6
+	VFMADD213PS splat3eaaaaaa<>(SB), Z5, Z6
+	VMULPS Z5, Z5, Z7
+	VMULPS Z5, Z6, Z6
+	VFMSUB213PS splat3f000000<>(SB), Z6, Z2
+	VFMADD213PS Z5, Z7, Z2
+	VFMADD231PS splat3f317218<>(SB), Z4, Z2
+	VADDPS (SI), Z2, K1, Z2
+	VMOVUPS splatff800000<>(SB), K2, Z2
+	VMOVUPS Z2, K1, (DI)
+	ADDQ $64, DI
+	ADDQ $64, DX
+	ADDQ $64, SI
+	ADDQ $64, R8
+	SUBQ $16, CX
+	JGT loop
 	VZEROUPPER
 	RET
 
@@ -478,6 +544,78 @@ DATA splat3d635ba9<>+56(SB)/4, $0x3d635ba9
 DATA splat3d635ba9<>+60(SB)/4, $0x3d635ba9
 GLOBL splat3d635ba9<>(SB), RODATA|NOPTR, $64
 
+DATA splat3d9021bb<>+0(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+4(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+8(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+12(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+16(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+20(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+24(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+28(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+32(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+36(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+40(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+44(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+48(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+52(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+56(SB)/4, $0x3d9021bb
+DATA splat3d9021bb<>+60(SB)/4, $0x3d9021bb
+GLOBL splat3d9021bb<>(SB), RODATA|NOPTR, $64
+
+DATA splat3def251a<>+0(SB)/4, $0x3def251a
+DATA splat3def251a<>+4(SB)/4, $0x3def251a
+DATA splat3def251a<>+8(SB)/4, $0x3def251a
+DATA splat3def251a<>+12(SB)/4, $0x3def251a
+DATA splat3def251a<>+16(SB)/4, $0x3def251a
+DATA splat3def251a<>+20(SB)/4, $0x3def251a
+DATA splat3def251a<>+24(SB)/4, $0x3def251a
+DATA splat3def251a<>+28(SB)/4, $0x3def251a
+DATA splat3def251a<>+32(SB)/4, $0x3def251a
+DATA splat3def251a<>+36(SB)/4, $0x3def251a
+DATA splat3def251a<>+40(SB)/4, $0x3def251a
+DATA splat3def251a<>+44(SB)/4, $0x3def251a
+DATA splat3def251a<>+48(SB)/4, $0x3def251a
+DATA splat3def251a<>+52(SB)/4, $0x3def251a
+DATA splat3def251a<>+56(SB)/4, $0x3def251a
+DATA splat3def251a<>+60(SB)/4, $0x3def251a
+GLOBL splat3def251a<>(SB), RODATA|NOPTR, $64
+
+DATA splat3e11e9bf<>+0(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+4(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+8(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+12(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+16(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+20(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+24(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+28(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+32(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+36(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+40(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+44(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+48(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+52(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+56(SB)/4, $0x3e11e9bf
+DATA splat3e11e9bf<>+60(SB)/4, $0x3e11e9bf
+GLOBL splat3e11e9bf<>(SB), RODATA|NOPTR, $64
+
+DATA splat3e4cceac<>+0(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+4(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+8(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+12(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+16(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+20(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+24(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+28(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+32(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+36(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+40(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+44(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+48(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+52(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+56(SB)/4, $0x3e4cceac
+DATA splat3e4cceac<>+60(SB)/4, $0x3e4cceac
+GLOBL splat3e4cceac<>(SB), RODATA|NOPTR, $64
+
 DATA splat3e75fcde<>+0(SB)/4, $0x3e75fcde
 DATA splat3e75fcde<>+4(SB)/4, $0x3e75fcde
 DATA splat3e75fcde<>+8(SB)/4, $0x3e75fcde
@@ -495,6 +633,42 @@ DATA splat3e75fcde<>+52(SB)/4, $0x3e75fcde
 DATA splat3e75fcde<>+56(SB)/4, $0x3e75fcde
 DATA splat3e75fcde<>+60(SB)/4, $0x3e75fcde
 GLOBL splat3e75fcde<>(SB), RODATA|NOPTR, $64
+
+DATA splat3eaaaaaa<>+0(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+4(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+8(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+12(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+16(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+20(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+24(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+28(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+32(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+36(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+40(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+44(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+48(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+52(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+56(SB)/4, $0x3eaaaaaa
+DATA splat3eaaaaaa<>+60(SB)/4, $0x3eaaaaaa
+GLOBL splat3eaaaaaa<>(SB), RODATA|NOPTR, $64
+
+DATA splat3f000000<>+0(SB)/4, $0x3f000000
+DATA splat3f000000<>+4(SB)/4, $0x3f000000
+DATA splat3f000000<>+8(SB)/4, $0x3f000000
+DATA splat3f000000<>+12(SB)/4, $0x3f000000
+DATA splat3f000000<>+16(SB)/4, $0x3f000000
+DATA splat3f000000<>+20(SB)/4, $0x3f000000
+DATA splat3f000000<>+24(SB)/4, $0x3f000000
+DATA splat3f000000<>+28(SB)/4, $0x3f000000
+DATA splat3f000000<>+32(SB)/4, $0x3f000000
+DATA splat3f000000<>+36(SB)/4, $0x3f000000
+DATA splat3f000000<>+40(SB)/4, $0x3f000000
+DATA splat3f000000<>+44(SB)/4, $0x3f000000
+DATA splat3f000000<>+48(SB)/4, $0x3f000000
+DATA splat3f000000<>+52(SB)/4, $0x3f000000
+DATA splat3f000000<>+56(SB)/4, $0x3f000000
+DATA splat3f000000<>+60(SB)/4, $0x3f000000
+GLOBL splat3f000000<>(SB), RODATA|NOPTR, $64
 
 DATA splat3f317215<>+0(SB)/4, $0x3f317215
 DATA splat3f317215<>+4(SB)/4, $0x3f317215
@@ -514,6 +688,24 @@ DATA splat3f317215<>+56(SB)/4, $0x3f317215
 DATA splat3f317215<>+60(SB)/4, $0x3f317215
 GLOBL splat3f317215<>(SB), RODATA|NOPTR, $64
 
+DATA splat3f317218<>+0(SB)/4, $0x3f317218
+DATA splat3f317218<>+4(SB)/4, $0x3f317218
+DATA splat3f317218<>+8(SB)/4, $0x3f317218
+DATA splat3f317218<>+12(SB)/4, $0x3f317218
+DATA splat3f317218<>+16(SB)/4, $0x3f317218
+DATA splat3f317218<>+20(SB)/4, $0x3f317218
+DATA splat3f317218<>+24(SB)/4, $0x3f317218
+DATA splat3f317218<>+28(SB)/4, $0x3f317218
+DATA splat3f317218<>+32(SB)/4, $0x3f317218
+DATA splat3f317218<>+36(SB)/4, $0x3f317218
+DATA splat3f317218<>+40(SB)/4, $0x3f317218
+DATA splat3f317218<>+44(SB)/4, $0x3f317218
+DATA splat3f317218<>+48(SB)/4, $0x3f317218
+DATA splat3f317218<>+52(SB)/4, $0x3f317218
+DATA splat3f317218<>+56(SB)/4, $0x3f317218
+DATA splat3f317218<>+60(SB)/4, $0x3f317218
+GLOBL splat3f317218<>(SB), RODATA|NOPTR, $64
+
 DATA splat3f800000<>+0(SB)/4, $0x3f800000
 DATA splat3f800000<>+4(SB)/4, $0x3f800000
 DATA splat3f800000<>+8(SB)/4, $0x3f800000
@@ -532,6 +724,24 @@ DATA splat3f800000<>+56(SB)/4, $0x3f800000
 DATA splat3f800000<>+60(SB)/4, $0x3f800000
 GLOBL splat3f800000<>(SB), RODATA|NOPTR, $64
 
+DATA splat3fb504f3<>+0(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+4(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+8(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+12(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+16(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+20(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+24(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+28(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+32(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+36(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+40(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+44(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+48(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+52(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+56(SB)/4, $0x3fb504f3
+DATA splat3fb504f3<>+60(SB)/4, $0x3fb504f3
+GLOBL splat3fb504f3<>(SB), RODATA|NOPTR, $64
+
 DATA splat3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
 DATA splat3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
 DATA splat3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
@@ -549,6 +759,78 @@ DATA splat3fb8aa3b<>+52(SB)/4, $0x3fb8aa3b
 DATA splat3fb8aa3b<>+56(SB)/4, $0x3fb8aa3b
 DATA splat3fb8aa3b<>+60(SB)/4, $0x3fb8aa3b
 GLOBL splat3fb8aa3b<>(SB), RODATA|NOPTR, $64
+
+DATA splatbdebd1b8<>+0(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+4(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+8(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+12(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+16(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+20(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+24(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+28(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+32(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+36(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+40(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+44(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+48(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+52(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+56(SB)/4, $0xbdebd1b8
+DATA splatbdebd1b8<>+60(SB)/4, $0xbdebd1b8
+GLOBL splatbdebd1b8<>(SB), RODATA|NOPTR, $64
+
+DATA splatbdfe5d4f<>+0(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+4(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+8(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+12(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+16(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+20(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+24(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+28(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+32(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+36(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+40(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+44(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+48(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+52(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+56(SB)/4, $0xbdfe5d4f
+DATA splatbdfe5d4f<>+60(SB)/4, $0xbdfe5d4f
+GLOBL splatbdfe5d4f<>(SB), RODATA|NOPTR, $64
+
+DATA splatbe2aae50<>+0(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+4(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+8(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+12(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+16(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+20(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+24(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+28(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+32(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+36(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+40(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+44(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+48(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+52(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+56(SB)/4, $0xbe2aae50
+DATA splatbe2aae50<>+60(SB)/4, $0xbe2aae50
+GLOBL splatbe2aae50<>(SB), RODATA|NOPTR, $64
+
+DATA splatbe7ffffc<>+0(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+4(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+8(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+12(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+16(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+20(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+24(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+28(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+32(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+36(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+40(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+44(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+48(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+52(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+56(SB)/4, $0xbe7ffffc
+DATA splatbe7ffffc<>+60(SB)/4, $0xbe7ffffc
+GLOBL splatbe7ffffc<>(SB), RODATA|NOPTR, $64
 
 DATA splatc3200000<>+0(SB)/4, $0xc3200000
 DATA splatc3200000<>+4(SB)/4, $0xc3200000

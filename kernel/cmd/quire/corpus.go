@@ -14,12 +14,16 @@ import (
 
 // corpusCmd groups what makes training data. Every command prints one JSON report to standard output.
 type corpusCmd struct {
-	Stats corpusStatsCmd `cmd:"" help:"Say what files or a corpus hold: documents, bytes, tokens, languages, licences."`
+	Stats   corpusStatsCmd   `cmd:"" help:"Say what files or a corpus hold: documents, bytes, tokens, languages, licences."`
+	Extract corpusExtractCmd `cmd:"" help:"Make text of web pages: HTML files, WARC."`
+	Clean   corpusCleanCmd   `cmd:"" help:"Judge documents by published rules; say what each would drop and write what is kept."`
+	Dedup   corpusDedupCmd   `cmd:"" help:"Drop documents that are there more than once, nearly or exactly; cut out repeated lines and stretches."`
+	Convert corpusConvertCmd `cmd:"" help:"Write files or a corpus in another format, as documents or as tokens."`
 }
 
 // corpusInput is what corpus commands read: a corpus, or files of any kind that corpus.Build reads.
 type corpusInput struct {
-	Files []string `arg:"" placeholder:"FILE" help:"A corpus (.arrow), or files, globs and folders: JSONL, CSV, Parquet, text, Markdown, HTML, WARC, archives of them, compressed or not."`
+	Files []string `arg:"" placeholder:"FILE" help:"A corpus (.arrow), or files, globs, folders and URLs: JSONL, CSV, Parquet, text, Markdown, HTML, WARC, archives of them, compressed or not."`
 	ID    string   `placeholder:"FIELD" help:"Field of a record that is its id; default: id, doc_id, _id."`
 	Text  string   `placeholder:"FIELD" help:"Field of a record that is its text; default: content, text, raw_content, article."`
 }
@@ -58,11 +62,21 @@ func badOf(im corpus.Import) *badRecords {
 	if im.Bad == 0 {
 		return nil
 	}
-	b := &badRecords{Count: im.Bad}
+	b := &badRecords{}
 	for _, r := range im.First {
+		b.add(&r)
+	}
+	b.Count = im.Bad
+	return b
+}
+
+// maxShown is how many bad records a report names.
+const maxShown = 20
+
+func (b *badRecords) add(r *corpus.BadRecord) {
+	if b.Count++; len(b.First) < maxShown {
 		b.First = append(b.First, r.Source+": "+r.Reason)
 	}
-	return b
 }
 
 // printReport writes a value to standard output as JSON.

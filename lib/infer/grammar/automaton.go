@@ -24,7 +24,7 @@ const (
 	unknown = 0
 	dead    = -1
 
-	maxThreads = 1 << 10       // a text that may stand in more places at once is not gone on with
+	maxThreads = 1 << 12       // a text that may stand in more places at once is not gone on with
 	maxMemory  = 64 << 20      // bytes; beyond, the automaton is begun anew at the next token
 	hardMemory = 4 * maxMemory // beyond, nothing new is looked at before that
 )

@@ -24,9 +24,12 @@ func (b *builder) finish() (*Grammar, error) {
 		return nil, err
 	}
 	b.classify()
+	b.measure()
 	p := b.program
 	g := &Grammar{p: &p}
-	g.auto = newAutomaton(g.p)
+	if g.auto = newAutomaton(g.p); g.auto.start == dead {
+		return nil, errors.New("its beginning can be read in too many ways")
+	}
 	return g, nil
 }
 
@@ -54,15 +57,44 @@ func (b *builder) passes(n *node, is func(int32) bool) bool {
 func (b *builder) fixpoint(holds func(n *node, is func(int32) bool) bool) []bool {
 	in := make([]bool, len(b.nodes))
 	is := func(i int32) bool { return in[i] }
-	for changed := true; changed; {
-		changed = false
-		for i := range b.nodes {
-			if !in[i] && holds(&b.nodes[i], is) {
-				in[i], changed = true, true
+	b.settle(func(i int32) bool {
+		if in[i] || !holds(&b.nodes[i], is) {
+			return false
+		}
+		in[i] = true
+		return true
+	})
+	return in
+}
+
+// settle calls update for every node, and again for those that lead to a node that it changed, until nothing changes.
+func (b *builder) settle(update func(i int32) bool) {
+	users := make([][]int32, len(b.nodes))
+	use := func(of int32, by int) { users[of] = append(users[of], int32(by)) }
+	todo := make([]int32, len(b.nodes))
+	for i := range b.nodes {
+		todo[i] = int32(len(b.nodes) - 1 - i) // popped in ascending order: what follows a node was made before it
+		n := &b.nodes[i]
+		switch n.op {
+		case opSplit:
+			for _, a := range n.alts {
+				use(a, i)
 			}
+			continue
+		case opCall:
+			use(b.rules[n.body].start, i)
+		case opRepeat:
+			use(n.body, i)
+		}
+		use(n.next, i)
+	}
+	for len(todo) > 0 {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if update(i) {
+			todo = append(todo, users[i]...)
 		}
 	}
-	return in
 }
 
 // productive are the nodes from which the end of their rule can be reached.
@@ -179,5 +211,42 @@ func (b *builder) classify() {
 			b.classOf[c] = uint8(*to - 1)
 		}
 		b.classes = n
+	}
+}
+
+// measure finds the fewest bytes of a turn of each repetition, up to a bound that no token is longer than.
+func (b *builder) measure() {
+	const bound = 64
+	fewest := make([]int32, len(b.nodes)) // to the end of the rule
+	for i := range fewest {
+		fewest[i] = bound
+	}
+	b.settle(func(i int32) bool {
+		n, least := &b.nodes[i], int32(bound)
+		switch n.op {
+		case opReturn:
+			least = 0
+		case opBytes:
+			least = 1 + fewest[n.next]
+		case opSplit:
+			for _, a := range n.alts {
+				least = min(least, fewest[a])
+			}
+		case opCall:
+			least = fewest[b.rules[n.body].start] + fewest[n.next]
+		case opRepeat:
+			least = fewest[n.next] + min(n.lo, bound)*fewest[n.body]
+		}
+		if least >= fewest[i] {
+			return false
+		}
+		fewest[i] = least
+		return true
+	})
+	b.least = make([]int32, len(b.nodes))
+	for i := range b.nodes {
+		if n := &b.nodes[i]; n.op == opRepeat {
+			b.least[i] = max(1, fewest[n.body])
+		}
 	}
 }

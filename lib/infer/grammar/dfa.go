@@ -105,8 +105,9 @@ func words(list []string) (*dfa, error) {
 	}
 	slices.Sort(bounds)
 	bounds = slices.Compact(bounds)
-	starts := map[string]bool{"": true} // what words begin with
+	starts, whole := map[string]bool{"": true}, map[string]bool{} // what words begin with, and words
 	for _, w := range list {
+		whole[w] = true
 		for i := range w {
 			starts[w[:i]] = true
 		}
@@ -120,7 +121,7 @@ func words(list []string) (*dfa, error) {
 			}
 			return none
 		},
-		func(s string) bool { return slices.Contains(list, s) })
+		func(s string) bool { return whole[s] })
 }
 
 // emit makes nodes of d; char is one character of some ranges, in whatever spelling.
@@ -141,8 +142,11 @@ func (b *builder) emit(d *dfa, char func(b *builder, ranges []runeRange, next in
 			if c+1 < len(d.bounds) {
 				hi = d.bounds[c+1] - 1
 			}
-			if len(to[t]) == 0 {
+			if n := len(to[t]); n == 0 {
 				order = append(order, t)
+			} else if to[t][n-1].hi+1 == d.bounds[c] {
+				to[t][n-1].hi = hi
+				continue
 			}
 			to[t] = append(to[t], runeRange{d.bounds[c], hi})
 		}

@@ -226,6 +226,45 @@ func TestMaskAgreesWithAccept(t *testing.T) {
 	}
 }
 
+// TestCountsInMasks goes through texts byte by byte: counting masks, which are put together from others, must be what
+// Accept says, everywhere.
+func TestCountsInMasks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	for _, c := range []struct{ source, alphabet string }{
+		{`root ::= "[" [a-c]{3,9} ("," [a-c]{2,4}){1,5} "]"`, "abc,]"},
+		{`root ::= ("a"{2,3} "b"?){4,6} [ab]{6,}`, "ab"},
+		{`root ::= (("abc" | "aaaa" | "é"){1,3} "1"){2,2} "12"?`, "abc1\xc3\xa9"},
+	} {
+		g := must(t)(EBNF(c.source))
+		places := 0
+		for range 30 {
+			for m := g.Matcher(letters); !m.Done(); places++ {
+				mask := m.Mask()
+				for id := range uint32(letters.Size()) {
+					if err := m.Clone().Accept(id); (err == nil) != mask.Has(id) {
+						t.Fatalf("%s: token %q: the mask says %v, Accept %v", c.source, letters.Bytes(id), mask.Has(id), err)
+					}
+				}
+				id := uint32(c.alphabet[rng.IntN(len(c.alphabet))])
+				if places%7 == 0 && m.Complete() {
+					id = letters.stops[0]
+				} else if !mask.Has(id) {
+					for next := range mask.All() {
+						id = next
+						break
+					}
+				}
+				if err := m.Accept(id); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if places < 300 {
+			t.Errorf("%s: only %d places: the test says little", c.source, places)
+		}
+	}
+}
+
 func TestCloneAndErrorsLeaveTheMatcher(t *testing.T) {
 	g := must(t)(Regexp("ab*c"))
 	m := g.Matcher(letters)

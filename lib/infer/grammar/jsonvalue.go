@@ -13,11 +13,12 @@ import (
 
 // value is a JSON value that remembers the order of an object's names and where it stands.
 type value struct {
-	kind  jsontext.Kind // n t f " 0 { [
-	text  string        // of a string, unescaped; of a number, as written
-	names []string      // of an object
-	items []*value      // of an array or object
-	path  string        // a JSON pointer with # before it
+	kind  jsontext.Kind  // n t f " 0 { [
+	text  string         // of a string, unescaped; of a number, as written
+	names []string       // of an object
+	items []*value       // of an array or object
+	index map[string]int // of names, where there are many
+	path  string         // a JSON pointer with # before it
 }
 
 // get returns a member, nil where there is none.
@@ -25,11 +26,20 @@ func (v *value) get(name string) *value {
 	if v.kind != '{' {
 		return nil
 	}
+	if v.index != nil {
+		if i, ok := v.index[name]; ok {
+			return v.items[i]
+		}
+		return nil
+	}
 	if i := slices.Index(v.names, name); i >= 0 {
 		return v.items[i]
 	}
 	return nil
 }
+
+// manyNames have an index.
+const manyNames = 16
 
 func parseJSON(data []byte) (*value, error) {
 	if len(data) > maxSource {
@@ -73,6 +83,12 @@ func readValue(d *jsontext.Decoder, path string, depth int) (*value, error) {
 				return nil, err
 			}
 			v.names, v.items = append(v.names, key), append(v.items, item)
+		}
+		if len(v.names) > manyNames {
+			v.index = make(map[string]int, len(v.names))
+			for i, name := range v.names {
+				v.index[name] = i
+			}
 		}
 		_, err = d.ReadToken()
 	case '[':

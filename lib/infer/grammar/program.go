@@ -44,6 +44,7 @@ type program struct {
 	nodes []node
 	rules []rule
 	sets  []byteSet
+	least []int32 // by node of opRepeat: the fewest bytes of a turn, 1 or more
 
 	classOf [256]uint8 // bytes that no set tells apart have one class
 	classes int

@@ -30,52 +30,58 @@ func invert(ranges []runeRange) []runeRange {
 	return out
 }
 
+// byteRange is the values of one byte of a character.
+type byteRange struct{ lo, hi byte }
+
 // class is one character of ranges in UTF-8; surrogates are no characters.
 func (b *builder) class(ranges []runeRange, next int32) int32 {
-	var alts []int32
+	var ways [][]byteRange
 	for _, r := range ranges {
-		alts = b.utf8(alts, r.lo, min(r.hi, surrogateMin-1), next)
-		alts = b.utf8(alts, max(r.lo, surrogateMax+1), r.hi, next)
+		ways = appendUTF8(ways, r.lo, min(r.hi, surrogateMin-1))
+		ways = appendUTF8(ways, max(r.lo, surrogateMax+1), r.hi)
 	}
-	return b.merged(alts)
+	return b.tree(ways, next)
 }
 
-// merged is any of the nodes, those that read a byte and go on alike made one.
-func (b *builder) merged(alts []int32) int32 {
-	var out []int32
-	at := map[int32]int{}
-	for _, a := range alts {
-		n := b.nodes[a]
-		if i, ok := at[n.next]; ok && n.op == opBytes && b.err == nil {
-			set := b.sets[b.nodes[out[i]].set]
-			for w := range set {
-				set[w] |= b.sets[n.set][w]
-			}
-			out[i] = b.bytes(set, n.next)
-			continue
+// tree is any of the ways to write a character, with one node for those that begin alike, so that a text is at few places at
+// once.
+func (b *builder) tree(ways [][]byteRange, next int32) int32 {
+	var order []byteRange
+	after := map[byteRange][][]byteRange{}
+	for _, w := range ways {
+		if len(w) == 0 {
+			return next
 		}
-		if n.op == opBytes {
-			at[n.next] = len(out)
+		if after[w[0]] == nil {
+			order = append(order, w[0])
 		}
-		out = append(out, a)
+		after[w[0]] = append(after[w[0]], w[1:])
 	}
-	return b.alt(out...)
+	var targets []int32
+	sets := map[int32]*byteSet{}
+	for _, r := range order {
+		to := b.tree(after[r], next)
+		if sets[to] == nil {
+			sets[to] = new(byteSet)
+			targets = append(targets, to)
+		}
+		sets[to].add(r.lo, r.hi)
+	}
+	for i, to := range targets {
+		targets[i] = b.bytes(*sets[to], to)
+	}
+	return b.alt(targets...)
 }
 
-// utf8 appends the ways to write the characters lo to hi, which all have their bytes in ranges.
-func (b *builder) utf8(alts []int32, lo, hi rune, next int32) []int32 {
+// appendUTF8 appends the ways to write the characters lo to hi, each a range for every byte.
+func appendUTF8(ways [][]byteRange, lo, hi rune) [][]byteRange {
 	if lo > hi {
-		return alts
+		return ways
 	}
 	for _, last := range []rune{0x7F, 0x7FF, 0xFFFF} { // the last character of one, two and three bytes
 		if lo <= last && hi > last {
-			return b.utf8(b.utf8(alts, lo, last, next), last+1, hi, next)
+			return appendUTF8(appendUTF8(ways, lo, last), last+1, hi)
 		}
-	}
-	if hi < utf8.RuneSelf {
-		var s byteSet
-		s.add(byte(lo), byte(hi))
-		return append(alts, b.bytes(s, next))
 	}
 	for shift := 6; shift < 6*utf8.RuneLen(lo); shift += 6 { // cut where lower bytes do not span all of their range
 		m := rune(1)<<shift - 1
@@ -83,17 +89,16 @@ func (b *builder) utf8(alts []int32, lo, hi rune, next int32) []int32 {
 			continue
 		}
 		if lo&m != 0 {
-			return b.utf8(b.utf8(alts, lo, lo|m, next), lo|m+1, hi, next)
+			return appendUTF8(appendUTF8(ways, lo, lo|m), lo|m+1, hi)
 		}
 		if hi&m != m {
-			return b.utf8(b.utf8(alts, lo, hi&^m-1, next), hi&^m, hi, next)
+			return appendUTF8(appendUTF8(ways, lo, hi&^m-1), hi&^m, hi)
 		}
 	}
 	from, to := utf8.AppendRune(nil, lo), utf8.AppendRune(nil, hi)
-	for i := len(from) - 1; i >= 0; i-- {
-		var s byteSet
-		s.add(from[i], to[i])
-		next = b.bytes(s, next)
+	way := make([]byteRange, len(from))
+	for i := range from {
+		way[i] = byteRange{from[i], to[i]}
 	}
-	return append(alts, next)
+	return append(ways, way)
 }

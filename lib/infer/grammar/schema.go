@@ -13,7 +13,7 @@ func JSONSchema(schema []byte) (*Grammar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("grammar: JSON Schema: %w", err)
 	}
-	c := &schemaCompiler{b: newBuilder(), root: root, rules: map[string]int32{}}
+	c := &schemaCompiler{b: newBuilder(), root: root, rules: map[string]int32{}, patterns: map[string]*dfa{}}
 	c.rule([]*value{root})
 	for len(c.queue) > 0 && c.b.err == nil {
 		job := c.queue[0]
@@ -47,7 +47,17 @@ type schemaCompiler struct {
 	queue    []schemaJob
 	overlaps []overlap
 	checking bool // the terms are only to be found empty
+
+	patterns map[string]*dfa
+	steps    int // of multiplying out
+	work     int // transitions of automata over characters
 }
+
+// Bounds of the work that a schema may ask for.
+const (
+	maxSteps  = 1 << 17
+	maxEffort = 1 << 23
+)
 
 type schemaJob struct {
 	rule  int32
@@ -87,6 +97,9 @@ func (c *schemaCompiler) rule(set []*value) int32 {
 
 // expand multiplies out: it appends to terms what todo and have and one alternative of each of choices come to.
 func (c *schemaCompiler) expand(terms *[]term, todo []*value, have term, choices []*value) {
+	if c.steps++; c.steps > maxSteps {
+		c.fail(c.root, "anyOf, oneOf and allOf take more than %d steps to multiply out", maxSteps)
+	}
 	for len(todo) > 0 && c.b.err == nil {
 		s := todo[0]
 		todo = todo[1:]
@@ -365,9 +378,10 @@ func (c *schemaCompiler) takesComposite(t term, text string) bool {
 
 // others is the grammar of the scalars that t takes but for its enums; nil where there is none.
 func (c *schemaCompiler) others(t term) *Grammar {
-	sub := &schemaCompiler{b: newBuilder(), root: c.root}
+	sub := &schemaCompiler{b: newBuilder(), root: c.root, patterns: c.patterns, work: c.work}
 	sub.b.rule("scalar")
 	sub.b.rules[0].start = sub.b.alt(sub.scalar(t, c.types(t), nil, 0)...)
+	c.work = sub.work
 	if sub.b.err != nil && c.b.err == nil {
 		c.b.err = sub.b.err
 	}

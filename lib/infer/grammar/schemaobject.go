@@ -59,8 +59,10 @@ type objectPlace struct {
 
 // collect lists the names in the order in which the schemas have them.
 func (o *objectCompiler) collect() {
+	listed := map[string]bool{}
 	add := func(name string) {
-		if !slices.Contains(o.names, name) {
+		if !listed[name] {
+			listed[name] = true
 			o.names = append(o.names, name)
 		}
 	}
@@ -135,7 +137,11 @@ func (d *dfa) match(text string) bool {
 
 // pattern is a name of patternProperties as a dfa.
 func (o *objectCompiler) pattern(expr string) *dfa {
-	return o.c.both(o.t, nil, func() (*dfa, error) { return regexpDFA(expr, false) })
+	d, err := o.c.pattern(expr)
+	if err != nil {
+		o.c.fail(o.t[0], "a pattern: %v", err)
+	}
+	return d
 }
 
 // schemasOf are the schemas that hold for the value of a listed name.

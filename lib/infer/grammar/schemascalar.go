@@ -42,7 +42,7 @@ func (c *schemaCompiler) stringDFA(t term) *dfa {
 			if v.kind != '"' {
 				c.fail(v, "want a regular expression as a string")
 			}
-			d = c.both(t, d, func() (*dfa, error) { return regexpDFA(v.text, false) })
+			d = c.both(t, d, func() (*dfa, error) { return c.pattern(v.text) })
 		}
 		v := s.get("format")
 		if v == nil {
@@ -59,6 +59,9 @@ func (c *schemaCompiler) stringDFA(t term) *dfa {
 
 // both is d, which may be nil, and what made gives.
 func (c *schemaCompiler) both(t term, d *dfa, made func() (*dfa, error)) *dfa {
+	if c.b.err != nil {
+		return d
+	}
 	e, err := made()
 	if err == nil && d != nil {
 		e, err = d.and(e)
@@ -67,7 +70,27 @@ func (c *schemaCompiler) both(t term, d *dfa, made func() (*dfa, error)) *dfa {
 		c.fail(t[len(t)-1], "a pattern: %v", err)
 		return d
 	}
+	c.spend(e)
 	return e
+}
+
+// spend counts the work that making d was.
+func (c *schemaCompiler) spend(d *dfa) {
+	if c.work += len(d.trans) * len(d.bounds); c.work > maxEffort {
+		c.fail(c.root, "its patterns, formats and bounds of numbers need more than %d transitions together", maxEffort)
+	}
+}
+
+// pattern is an expression that a part of the text must match.
+func (c *schemaCompiler) pattern(expr string) (*dfa, error) {
+	if d := c.patterns[expr]; d != nil {
+		return d, nil
+	}
+	d, err := regexpDFA(expr, false)
+	if err == nil {
+		c.patterns[expr] = d
+	}
+	return d, err
 }
 
 // number is a number under all schemas of t.
@@ -94,6 +117,7 @@ func (c *schemaCompiler) number(t term, integer bool, next int32) int32 {
 		c.fail(t[len(t)-1], "%v", err)
 		return 0
 	}
+	c.spend(d)
 	return c.b.emit(d, (*builder).class, next)
 }
 

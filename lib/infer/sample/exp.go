@@ -2,7 +2,7 @@ package sample
 
 import "math"
 
-// exp returns eˣ for x ≤ 0 with a relative error below 2⁻²², and 0 below −87, where float32 ends. Products are rounded
+// exp returns eˣ for x ≤ 0 with a relative error below 2⁻²¹, and 0 below −87, where float32 ends. Products are rounded
 // before they are added (the conversions forbid fusing), so that every machine gets the same bits.
 func exp(x float32) float32 {
 	if !(x > -87) {

@@ -2,7 +2,6 @@ package sample
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"quire/lib/infer/grammar"
@@ -195,12 +194,13 @@ func (s *Sampler) best(w *workspace, logits []float32, allow *grammar.Mask, lse 
 	return s.top
 }
 
+// argmax is the allowed id of the largest logit, of equals the lowest; where none is above −∞ the lowest id, or None.
 func argmax(l []float32, allow *grammar.Mask) uint32 {
-	best, top, first := None, math.Inf(-1), None
+	best, top, first := None, never, None
 	if allow == nil {
 		for i, v := range l {
-			if float64(v) > top {
-				best, top = uint32(i), float64(v)
+			if v > top {
+				best, top = uint32(i), v
 			}
 		}
 		first = 0
@@ -212,8 +212,8 @@ func argmax(l []float32, allow *grammar.Mask) uint32 {
 			if first == None {
 				first = id
 			}
-			if float64(l[id]) > top {
-				best, top = id, float64(l[id])
+			if l[id] > top {
+				best, top = id, l[id]
 			}
 		}
 	}

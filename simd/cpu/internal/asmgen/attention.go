@@ -33,6 +33,7 @@ func attentionFile(f *file) {
 	f.slopePairs()
 	f.storeRows()
 	f.rowDots()
+	f.finishSums()
 	words := make([]uint32, 16)
 	for i := range words {
 		words[i] = uint32(i)
@@ -295,28 +296,43 @@ func (f *file) slopePairs() {
 
 // storeRows prints the scaling of rows of float32 and their rounding to BF16. c.nan becomes other than zero if a result is NaN.
 func (f *file) storeRows() {
-	const o, out, factor, rows, oBytes, chunks, group, headBytes, tokenBytes, nan = 0, 8, 16, 24, 32, 40, 48, 56, 64, 72
+	const o, out, factor, rows, oBytes, outBytes, group, headBytes, tokenBytes, factorBytes, nan = 0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80
 	f.fn("storeRowsAVX512", "takes a rowStore.", ptr("c", "BX"))
 	for i, r := range []string{"SI", "DI", "R8", "CX", "R9", "R10", "R11", "R12", "R13"} {
 		f.i("MOVQ", mem(o+8*i, "BX"), r)
 	}
+	f.i("MOVQ", "R10", "R15")
+	f.i("ANDQ", "$63", "R15")
+	f.i("SUBQ", "R15", "R10")
+	f.i("SHRQ", "$1", "R15")
+	f.laneMask("R15", "K3")
 	f.i("KXORW", "K1", "K1", "K1")
 	f.i("MOVQ", "DI", "DX")
+	two := func() {
+		f.i("VMULPS", "(SI)(AX*2)", "Z2", "Z0")
+		f.i("VMULPS", "64(SI)(AX*2)", "Z2", "Z1")
+		f.narrow2(0, 1, 3)
+	}
 	f.label("row")
 	f.i("VBROADCASTSS", "(R8)", "Z2")
 	f.i("XORQ", "AX", "AX")
 	f.label("chunk")
-	f.i("VMULPS", "(SI)(AX*2)", "Z2", "Z0")
-	f.i("VMULPS", "64(SI)(AX*2)", "Z2", "Z1")
+	f.i("CMPQ", "AX", "R10")
+	f.i("JGE", "tail")
+	two()
 	f.i("VCMPPS", "$3", "Z1", "Z0", "K2")
 	f.i("KORW", "K1", "K2", "K1")
-	f.narrow2(0, 1, 3)
 	f.i("VMOVDQU32", "Z3", "(DX)(AX*1)")
 	f.i("ADDQ", "$64", "AX")
-	f.i("CMPQ", "AX", "R10")
-	f.i("JNE", "chunk")
+	f.i("JMP", "chunk")
+	f.label("tail")
+	f.i("TESTQ", "R15", "R15")
+	f.i("JEQ", "next")
+	two()
+	f.i("VMOVDQU16", "Z3", "K3", "(DX)(AX*1)")
+	f.label("next")
 	f.i("ADDQ", "R9", "SI")
-	f.i("ADDQ", "$4", "R8")
+	f.i("ADDQ", mem(factorBytes, "BX"), "R8")
 	f.i("ADDQ", "R12", "DX")
 	f.i("DECQ", "R11")
 	f.i("JNE", "same")
@@ -328,6 +344,46 @@ func (f *file) storeRows() {
 	f.i("JNE", "row")
 	f.i("KMOVW", "K1", "AX")
 	f.i("MOVQ", "AX", mem(nan, "BX"))
+	f.ret()
+}
+
+// finishSums prints what the sums of a softmax are good for: lse = most + ln sum and factor = 1/sum; −Inf and 1 for sum 0. The logarithm is that of Cephes: the mantissa m in
+// [√½, √2), and a polynomial in m−1.
+func (f *file) finishSums() {
+	f.fn("finishSumsAVX512", "takes n maxima and sums; factor may be sum.", ptr("lse", "DI"), ptr("factor", "DX"), ptr("most", "SI"), ptr("sum", "R8"), num("n", "CX"))
+	f.label("loop")
+	f.laneMask("CX", "K1")
+	f.i("VMOVUPS.Z", "(R8)", "K1", "Z0")
+	f.i("VPXORD", "Z1", "Z1", "Z1")
+	f.i("VCMPPS", "$0", "Z1", "Z0", "K2")
+	f.i("VMOVUPS", f.splat(1), "Z2")
+	f.i("VDIVPS", "Z0", "Z2", "Z3")
+	f.i("VMOVAPS", "Z2", "K2", "Z3")
+	f.i("VMOVUPS", "Z3", "K1", "(DX)")
+	f.i("VGETEXPPS", "Z0", "Z4")
+	f.i("VGETMANTPS", "$0", "Z0", "Z5") // [1, 2)
+	f.i("VCMPPS", "$13", f.splat(math.Sqrt2), "Z5", "K3")
+	f.i("VADDPS", "Z2", "Z4", "K3", "Z4")
+	f.i("VMULPS", f.splat(0.5), "Z5", "K3", "Z5")
+	f.i("VSUBPS", "Z2", "Z5", "Z5")
+	coefficients := []float64{7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1}
+	f.i("VMOVUPS", f.splat(float32(coefficients[0])), "Z6")
+	for _, c := range coefficients[1:] {
+		f.i("VFMADD213PS", f.splat(float32(c)), "Z5", "Z6")
+	}
+	f.i("VMULPS", "Z5", "Z5", "Z7")
+	f.i("VMULPS", "Z5", "Z6", "Z6")
+	f.i("VFMSUB213PS", f.splat(0.5), "Z6", "Z2") // x·poly − ½: Z2 is 1
+	f.i("VFMADD213PS", "Z5", "Z7", "Z2")
+	f.i("VFMADD231PS", f.splat(math.Ln2), "Z4", "Z2")
+	f.i("VADDPS", "(SI)", "Z2", "K1", "Z2")
+	f.i("VMOVUPS", f.splatBits(0xff800000), "K2", "Z2")
+	f.i("VMOVUPS", "Z2", "K1", "(DI)")
+	for _, r := range []string{"DI", "DX", "SI", "R8"} {
+		f.i("ADDQ", "$64", r)
+	}
+	f.i("SUBQ", "$16", "CX")
+	f.i("JGT", "loop")
 	f.ret()
 }
 
