@@ -7,11 +7,27 @@ import (
 	p_quire_lib_chat_convert "quire/lib/chat/convert"
 	p_quire_lib_chat_jinja "quire/lib/chat/jinja"
 	p_quire_lib_chat_taint "quire/lib/chat/taint"
+	p_quire_lib_checkpoint "quire/lib/checkpoint"
 	p_quire_lib_clean "quire/lib/clean"
 	p_quire_lib_clean_fasttext "quire/lib/clean/fasttext"
+	p_quire_lib_contam "quire/lib/contam"
 	p_quire_lib_corpus "quire/lib/corpus"
+	p_quire_lib_corpus_mix "quire/lib/corpus/mix"
+	p_quire_lib_corpus_shard "quire/lib/corpus/shard"
+	p_quire_lib_dedup "quire/lib/dedup"
+	p_quire_lib_dedup_sealed "quire/lib/dedup/sealed"
+	p_quire_lib_infer "quire/lib/infer"
+	p_quire_lib_infer_grammar "quire/lib/infer/grammar"
+	p_quire_lib_infer_sample "quire/lib/infer/sample"
+	p_quire_lib_model "quire/lib/model"
+	p_quire_lib_plan "quire/lib/plan"
+	p_quire_lib_quant "quire/lib/quant"
 	p_quire_lib_show "quire/lib/show"
 	p_quire_lib_token "quire/lib/token"
+	p_quire_lib_track "quire/lib/track"
+	p_quire_lib_train "quire/lib/train"
+	p_quire_lib_train_event "quire/lib/train/event"
+	p_quire_lib_train_optim "quire/lib/train/optim"
 )
 
 var zzlib = []table{
@@ -85,6 +101,28 @@ var zzlib = []table{
 		{"Span", (*p_quire_lib_chat_taint.Span)(nil)},
 		{"String", (*p_quire_lib_chat_taint.String)(nil)},
 	}},
+	{path: "quire/lib/checkpoint", name: "checkpoint", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/model quire/lib/show quire/lib/token quire/simd/dtype quire/simd/tensor sync sync/atomic time", symbols: []symbol{
+		{"GGUF", (*p_quire_lib_checkpoint.GGUF)(nil)},
+		{"Load", p_quire_lib_checkpoint.Load},
+		{"LoadState", p_quire_lib_checkpoint.LoadState},
+		{"Model", (*p_quire_lib_checkpoint.Model)(nil)},
+		{"Named", (*p_quire_lib_checkpoint.Named)(nil)},
+		{"NewSaver", p_quire_lib_checkpoint.NewSaver},
+		{"OpenGGUF", p_quire_lib_checkpoint.OpenGGUF},
+		{"OpenSafetensors", p_quire_lib_checkpoint.OpenSafetensors},
+		{"Safetensors", (*p_quire_lib_checkpoint.Safetensors)(nil)},
+		{"SaveGGUF", p_quire_lib_checkpoint.SaveGGUF},
+		{"SaveHF", p_quire_lib_checkpoint.SaveHF},
+		{"SaveOptions", (*p_quire_lib_checkpoint.SaveOptions)(nil)},
+		{"SaveState", p_quire_lib_checkpoint.SaveState},
+		{"Saver", (*p_quire_lib_checkpoint.Saver)(nil)},
+		{"State", (*p_quire_lib_checkpoint.State)(nil)},
+		{"StateFile", (*p_quire_lib_checkpoint.StateFile)(nil)},
+		{"StatePath", p_quire_lib_checkpoint.StatePath},
+		{"States", p_quire_lib_checkpoint.States},
+		{"WriteGGUF", p_quire_lib_checkpoint.WriteGGUF},
+		{"WriteSafetensors", p_quire_lib_checkpoint.WriteSafetensors},
+	}},
 	{path: "quire/lib/clean", name: "clean", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/corpus sync sync/atomic time", symbols: []symbol{
 		{"BankCard", untyped{"untyped string", "bank_card"}},
 		{"C4", p_quire_lib_clean.C4},
@@ -134,23 +172,258 @@ var zzlib = []table{
 		{"Open", p_quire_lib_clean_fasttext.Open},
 		{"Parse", p_quire_lib_clean_fasttext.Parse},
 	}},
-	{path: "quire/lib/corpus", name: "corpus", deps: "bufio context encoding/json github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/ipc github.com/apache/arrow/go/v17/arrow/memory hash hash/maphash io io/fs iter os reflect sync sync/atomic time", symbols: []symbol{
+	{path: "quire/lib/contam", name: "contam", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/memory io iter quire/lib/corpus quire/lib/dedup sync sync/atomic time", symbols: []symbol{
+		{"Both", p_quire_lib_contam.Both},
+		{"Config", (*p_quire_lib_contam.Config)(nil)},
+		{"Found", (*p_quire_lib_contam.Found)(nil)},
+		{"GPT3", p_quire_lib_contam.GPT3},
+		{"Index", (*p_quire_lib_contam.Index)(nil)},
+		{"Item", (*p_quire_lib_contam.Item)(nil)},
+		{"Match", (*p_quire_lib_contam.Match)(nil)},
+		{"New", p_quire_lib_contam.New},
+		{"Open", p_quire_lib_contam.Open},
+		{"Report", (*p_quire_lib_contam.Report)(nil)},
+		{"SetReport", (*p_quire_lib_contam.SetReport)(nil)},
+	}},
+	{path: "quire/lib/corpus", name: "corpus", deps: "bufio context encoding/json github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/ipc github.com/apache/arrow/go/v17/arrow/memory hash hash/maphash io io/fs iter os quire/lib/show reflect sync sync/atomic time", symbols: []symbol{
 		{"BadRecord", (*p_quire_lib_corpus.BadRecord)(nil)},
 		{"Batch", (*p_quire_lib_corpus.Batch)(nil)},
 		{"Build", p_quire_lib_corpus.Build},
+		{"Change", (*p_quire_lib_corpus.Change)(nil)},
 		{"Concat", p_quire_lib_corpus.Concat},
 		{"Corpus", (*p_quire_lib_corpus.Corpus)(nil)},
 		{"Create", p_quire_lib_corpus.Create},
+		{"Datasheet", (*p_quire_lib_corpus.Datasheet)(nil)},
+		{"DatasheetConfig", (*p_quire_lib_corpus.DatasheetConfig)(nil)},
 		{"Document", (*p_quire_lib_corpus.Document)(nil)},
+		{"Exploration", (*p_quire_lib_corpus.Exploration)(nil)},
+		{"Explore", p_quire_lib_corpus.Explore},
+		{"ExportConfig", (*p_quire_lib_corpus.ExportConfig)(nil)},
+		{"Fetch", p_quire_lib_corpus.Fetch},
 		{"Fields", (*p_quire_lib_corpus.Fields)(nil)},
 		{"Glob", p_quire_lib_corpus.Glob},
 		{"Import", (*p_quire_lib_corpus.Import)(nil)},
+		{"Mix", (*p_quire_lib_corpus.Mix)(nil)},
+		{"Mount", p_quire_lib_corpus.Mount},
 		{"New", p_quire_lib_corpus.New},
 		{"Open", p_quire_lib_corpus.Open},
 		{"Operator", (*p_quire_lib_corpus.Operator)(nil)},
+		{"Range", (*p_quire_lib_corpus.Range)(nil)},
 		{"Read", p_quire_lib_corpus.Read},
+		{"RuleYield", (*p_quire_lib_corpus.RuleYield)(nil)},
+		{"Sample", (*p_quire_lib_corpus.Sample)(nil)},
 		{"Schema", &p_quire_lib_corpus.Schema},
+		{"Share", (*p_quire_lib_corpus.Share)(nil)},
+		{"Stage", (*p_quire_lib_corpus.Stage)(nil)},
+		{"Store", (*p_quire_lib_corpus.Store)(nil)},
+		{"WhatIf", (*p_quire_lib_corpus.WhatIf)(nil)},
 		{"Writer", (*p_quire_lib_corpus.Writer)(nil)},
+	}},
+	{path: "quire/lib/corpus/mix", name: "mix", deps: "iter quire/lib/corpus/shard", symbols: []symbol{
+		{"BestFit", p_quire_lib_corpus_mix.BestFit},
+		{"BestFitCrop", p_quire_lib_corpus_mix.BestFitCrop},
+		{"Concat", p_quire_lib_corpus_mix.Concat},
+		{"Config", (*p_quire_lib_corpus_mix.Config)(nil)},
+		{"New", p_quire_lib_corpus_mix.New},
+		{"Packing", (*p_quire_lib_corpus_mix.Packing)(nil)},
+		{"Progress", (*p_quire_lib_corpus_mix.Progress)(nil)},
+		{"Row", (*p_quire_lib_corpus_mix.Row)(nil)},
+		{"Source", (*p_quire_lib_corpus_mix.Source)(nil)},
+		{"SourceState", (*p_quire_lib_corpus_mix.SourceState)(nil)},
+		{"Span", (*p_quire_lib_corpus_mix.Span)(nil)},
+		{"Split", (*p_quire_lib_corpus_mix.Split)(nil)},
+		{"State", (*p_quire_lib_corpus_mix.State)(nil)},
+		{"Stream", (*p_quire_lib_corpus_mix.Stream)(nil)},
+	}},
+	{path: "quire/lib/corpus/shard", name: "shard", deps: "bufio context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/memory io io/fs iter os quire/lib/corpus quire/lib/show quire/lib/token sync sync/atomic time", symbols: []symbol{
+		{"Create", p_quire_lib_corpus_shard.Create},
+		{"DefaultShardTokens", untyped{"untyped int", "1073741824"}},
+		{"Hash", (*p_quire_lib_corpus_shard.Hash)(nil)},
+		{"Match", (*p_quire_lib_corpus_shard.Match)(nil)},
+		{"Nearest", p_quire_lib_corpus_shard.Nearest},
+		{"Open", p_quire_lib_corpus_shard.Open},
+		{"OpenAll", p_quire_lib_corpus_shard.OpenAll},
+		{"Options", (*p_quire_lib_corpus_shard.Options)(nil)},
+		{"ReadDatatrove", p_quire_lib_corpus_shard.ReadDatatrove},
+		{"ReadInternEvo", p_quire_lib_corpus_shard.ReadInternEvo},
+		{"Shard", (*p_quire_lib_corpus_shard.Shard)(nil)},
+		{"Tokenize", p_quire_lib_corpus_shard.Tokenize},
+		{"TokenizeConfig", (*p_quire_lib_corpus_shard.TokenizeConfig)(nil)},
+		{"Tokens", (*p_quire_lib_corpus_shard.Tokens)(nil)},
+		{"Write", p_quire_lib_corpus_shard.Write},
+		{"WriteDatatrove", p_quire_lib_corpus_shard.WriteDatatrove},
+		{"WriteInternEvo", p_quire_lib_corpus_shard.WriteInternEvo},
+		{"Writer", (*p_quire_lib_corpus_shard.Writer)(nil)},
+	}},
+	{path: "quire/lib/dedup", name: "dedup", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/memory io iter quire/lib/corpus time", symbols: []symbol{
+		{"C4Spans", p_quire_lib_dedup.C4Spans},
+		{"Config", (*p_quire_lib_dedup.Config)(nil)},
+		{"Cut", p_quire_lib_dedup.Cut},
+		{"DataTrove", p_quire_lib_dedup.DataTrove},
+		{"Exact", p_quire_lib_dedup.Exact},
+		{"ForThreshold", p_quire_lib_dedup.ForThreshold},
+		{"Greatest", p_quire_lib_dedup.Greatest},
+		{"InternLM", p_quire_lib_dedup.InternLM},
+		{"Kept", p_quire_lib_dedup.Kept},
+		{"LeeSubstrings", p_quire_lib_dedup.LeeSubstrings},
+		{"Length", p_quire_lib_dedup.Length},
+		{"Lines", p_quire_lib_dedup.Lines},
+		{"Longest", p_quire_lib_dedup.Longest},
+		{"MaxShingle", untyped{"untyped int", "64"}},
+		{"MinHash", p_quire_lib_dedup.MinHash},
+		{"NewSigner", p_quire_lib_dedup.NewSigner},
+		{"Options", (*p_quire_lib_dedup.Options)(nil)},
+		{"Paragraphs", p_quire_lib_dedup.Paragraphs},
+		{"PieceConfig", (*p_quire_lib_dedup.PieceConfig)(nil)},
+		{"Pieces", p_quire_lib_dedup.Pieces},
+		{"RepeatedLines", p_quire_lib_dedup.RepeatedLines},
+		{"Score", (*p_quire_lib_dedup.Score)(nil)},
+		{"Sentences", p_quire_lib_dedup.Sentences},
+		{"Shingles", p_quire_lib_dedup.Shingles},
+		{"Signer", (*p_quire_lib_dedup.Signer)(nil)},
+		{"Similarity", p_quire_lib_dedup.Similarity},
+		{"SubstringConfig", (*p_quire_lib_dedup.SubstringConfig)(nil)},
+		{"Substrings", p_quire_lib_dedup.Substrings},
+		{"Unit", (*p_quire_lib_dedup.Unit)(nil)},
+	}},
+	{path: "quire/lib/dedup/sealed", name: "sealed", deps: "bufio io", symbols: []symbol{
+		{"Parts", (*p_quire_lib_dedup_sealed.Parts)(nil)},
+		{"Read", p_quire_lib_dedup_sealed.Read},
+		{"Write", p_quire_lib_dedup_sealed.Write},
+	}, instances: []symbol{
+		{"Put[uint64]", p_quire_lib_dedup_sealed.Put[uint64]},
+		{"Take[uint64]", p_quire_lib_dedup_sealed.Take[uint64]},
+	}, generic: `package sealed
+
+import "bufio"
+import "encoding/binary"
+import "quire/lib/dedup/sealed"
+
+func Put[T uint32 | uint64](w *bufio.Writer, values []T) {
+	for _, v := range values {
+		b := binary.LittleEndian.AppendUint64(w.AvailableBuffer(), uint64(v))
+		w.Write(b[:len(b)-8+binary.Size(v)])
+	}
+}
+
+func Take[T uint32 | uint64](p *sealed.Parts, n int) []T {
+	size := binary.Size(T(0))
+	if n > len(p.Rest)/size {
+		n = len(p.Rest)/size + 1
+	}
+	data := p.Bytes(n * size)
+	if p.Err != nil {
+		return nil
+	}
+	values := make([]T, n)
+	if _, err := binary.Decode(data, binary.LittleEndian, values); err != nil {
+		p.Err = err
+	}
+	return values
+}
+`},
+	{path: "quire/lib/infer", name: "infer", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/infer/grammar quire/lib/infer/sample quire/lib/model quire/lib/show quire/lib/token quire/simd/dtype quire/simd/tensor sync time", symbols: []symbol{
+		{"BlockTokens", untyped{"untyped int", "64"}},
+		{"Config", (*p_quire_lib_infer.Config)(nil)},
+		{"Engine", (*p_quire_lib_infer.Engine)(nil)},
+		{"ErrClosed", &p_quire_lib_infer.ErrClosed},
+		{"Finish", (*p_quire_lib_infer.Finish)(nil)},
+		{"LastToken", p_quire_lib_infer.LastToken},
+		{"Length", p_quire_lib_infer.Length},
+		{"Mean", p_quire_lib_infer.Mean},
+		{"New", p_quire_lib_infer.New},
+		{"NoPackedDir", untyped{"untyped string", "none"}},
+		{"Open", p_quire_lib_infer.Open},
+		{"Pair", (*p_quire_lib_infer.Pair)(nil)},
+		{"Pooling", (*p_quire_lib_infer.Pooling)(nil)},
+		{"Request", (*p_quire_lib_infer.Request)(nil)},
+		{"Scored", (*p_quire_lib_infer.Scored)(nil)},
+		{"Session", (*p_quire_lib_infer.Session)(nil)},
+		{"Stats", (*p_quire_lib_infer.Stats)(nil)},
+		{"Stop", p_quire_lib_infer.Stop},
+		{"Text", (*p_quire_lib_infer.Text)(nil)},
+		{"Token", (*p_quire_lib_infer.Token)(nil)},
+		{"Unfinished", p_quire_lib_infer.Unfinished},
+	}},
+	{path: "quire/lib/infer/grammar", name: "grammar", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/show quire/lib/token sync time", symbols: []symbol{
+		{"Choice", p_quire_lib_infer_grammar.Choice},
+		{"EBNF", p_quire_lib_infer_grammar.EBNF},
+		{"Grammar", (*p_quire_lib_infer_grammar.Grammar)(nil)},
+		{"JSONSchema", p_quire_lib_infer_grammar.JSONSchema},
+		{"Mask", (*p_quire_lib_infer_grammar.Mask)(nil)},
+		{"Matcher", (*p_quire_lib_infer_grammar.Matcher)(nil)},
+		{"NewMask", p_quire_lib_infer_grammar.NewMask},
+		{"NewVocab", p_quire_lib_infer_grammar.NewVocab},
+		{"Regexp", p_quire_lib_infer_grammar.Regexp},
+		{"Vocab", (*p_quire_lib_infer_grammar.Vocab)(nil)},
+	}},
+	{path: "quire/lib/infer/sample", name: "sample", deps: "iter quire/lib/infer/grammar", symbols: []symbol{
+		{"Choice", (*p_quire_lib_infer_sample.Choice)(nil)},
+		{"Draw", p_quire_lib_infer_sample.Draw},
+		{"New", p_quire_lib_infer_sample.New},
+		{"None", p_quire_lib_infer_sample.None},
+		{"Params", (*p_quire_lib_infer_sample.Params)(nil)},
+		{"Repeats", p_quire_lib_infer_sample.Repeats},
+		{"Sampler", (*p_quire_lib_infer_sample.Sampler)(nil)},
+		{"TokenProb", (*p_quire_lib_infer_sample.TokenProb)(nil)},
+	}},
+	{path: "quire/lib/model", name: "model", deps: "iter quire/simd/dtype quire/simd/tensor", symbols: []symbol{
+		{"Batch", (*p_quire_lib_model.Batch)(nil)},
+		{"Config", (*p_quire_lib_model.Config)(nil)},
+		{"Depth", p_quire_lib_model.Depth},
+		{"Examples", (*p_quire_lib_model.Examples)(nil)},
+		{"Family", (*p_quire_lib_model.Family)(nil)},
+		{"InternLM2", p_quire_lib_model.InternLM2},
+		{"Layer", (*p_quire_lib_model.Layer)(nil)},
+		{"Linear", (*p_quire_lib_model.Linear)(nil)},
+		{"Llama", p_quire_lib_model.Llama},
+		{"Losses", (*p_quire_lib_model.Losses)(nil)},
+		{"Memory", (*p_quire_lib_model.Memory)(nil)},
+		{"Mistral", p_quire_lib_model.Mistral},
+		{"Model", (*p_quire_lib_model.Model)(nil)},
+		{"New", p_quire_lib_model.New},
+		{"NewTrainer", p_quire_lib_model.NewTrainer},
+		{"Param", (*p_quire_lib_model.Param)(nil)},
+		{"ParseConfig", p_quire_lib_model.ParseConfig},
+		{"Preset", p_quire_lib_model.Preset},
+		{"Qwen2", p_quire_lib_model.Qwen2},
+		{"Recompute", (*p_quire_lib_model.Recompute)(nil)},
+		{"RecomputeFull", p_quire_lib_model.RecomputeFull},
+		{"RecomputeNone", p_quire_lib_model.RecomputeNone},
+		{"RecomputeSelective", p_quire_lib_model.RecomputeSelective},
+		{"Role", (*p_quire_lib_model.Role)(nil)},
+		{"RoleDown", p_quire_lib_model.RoleDown},
+		{"RoleGateUp", p_quire_lib_model.RoleGateUp},
+		{"RoleOut", p_quire_lib_model.RoleOut},
+		{"RoleQKV", p_quire_lib_model.RoleQKV},
+		{"RopeScaling", (*p_quire_lib_model.RopeScaling)(nil)},
+		{"TrainOptions", (*p_quire_lib_model.TrainOptions)(nil)},
+		{"Trainer", (*p_quire_lib_model.Trainer)(nil)},
+		{"Weights", (*p_quire_lib_model.Weights)(nil)},
+	}},
+	{path: "quire/lib/plan", name: "plan", deps: "context iter quire/lib/model quire/simd/dtype quire/simd/tensor time", symbols: []symbol{
+		{"Data", (*p_quire_lib_plan.Data)(nil)},
+		{"Decision", (*p_quire_lib_plan.Decision)(nil)},
+		{"For", p_quire_lib_plan.For},
+		{"Goal", (*p_quire_lib_plan.Goal)(nil)},
+		{"Hardware", (*p_quire_lib_plan.Hardware)(nil)},
+		{"Measure", p_quire_lib_plan.Measure},
+		{"Overhead", p_quire_lib_plan.Overhead},
+		{"Plan", (*p_quire_lib_plan.Plan)(nil)},
+		{"Speed", (*p_quire_lib_plan.Speed)(nil)},
+		{"Way", (*p_quire_lib_plan.Way)(nil)},
+	}},
+	{path: "quire/lib/quant", name: "quant", deps: "context iter quire/lib/model quire/lib/show quire/simd/dtype quire/simd/tensor sync time", symbols: []symbol{
+		{"AWQ", p_quire_lib_quant.AWQ},
+		{"Config", (*p_quire_lib_quant.Config)(nil)},
+		{"GPTQ", p_quire_lib_quant.GPTQ},
+		{"Method", (*p_quire_lib_quant.Method)(nil)},
+		{"Perplexity", p_quire_lib_quant.Perplexity},
+		{"Quantize", p_quire_lib_quant.Quantize},
+		{"RTN", p_quire_lib_quant.RTN},
+		{"Report", (*p_quire_lib_quant.Report)(nil)},
+		{"Result", (*p_quire_lib_quant.Result)(nil)},
+		{"Row", (*p_quire_lib_quant.Row)(nil)},
 	}},
 	{path: "quire/lib/show", name: "show", deps: "context encoding/json image image/color io iter strings sync sync/atomic time", symbols: []symbol{
 		{"Bar", p_quire_lib_show.Bar},
@@ -277,5 +550,75 @@ func Progress[T any](seq iter.Seq[T], n int, name string) iter.Seq[T] {
 		{"TrainBytes", p_quire_lib_token.TrainBytes},
 		{"TrainConfig", (*p_quire_lib_token.TrainConfig)(nil)},
 		{"TrainUnigram", p_quire_lib_token.TrainUnigram},
+	}},
+	{path: "quire/lib/track", name: "track", deps: "context database/sql database/sql/driver io iter quire/lib/show reflect strings sync sync/atomic time", symbols: []symbol{
+		{"Artefact", (*p_quire_lib_track.Artefact)(nil)},
+		{"Card", (*p_quire_lib_track.Card)(nil)},
+		{"Comparison", (*p_quire_lib_track.Comparison)(nil)},
+		{"Difference", (*p_quire_lib_track.Difference)(nil)},
+		{"Done", untyped{"untyped string", "done"}},
+		{"Excerpt", (*p_quire_lib_track.Excerpt)(nil)},
+		{"Failed", untyped{"untyped string", "failed"}},
+		{"Hash", p_quire_lib_track.Hash},
+		{"Lineage", (*p_quire_lib_track.Lineage)(nil)},
+		{"Lines", p_quire_lib_track.Lines},
+		{"Machine", (*p_quire_lib_track.Machine)(nil)},
+		{"Making", (*p_quire_lib_track.Making)(nil)},
+		{"MetricPair", (*p_quire_lib_track.MetricPair)(nil)},
+		{"Open", p_quire_lib_track.Open},
+		{"Point", (*p_quire_lib_track.Point)(nil)},
+		{"Run", (*p_quire_lib_track.Run)(nil)},
+		{"Running", untyped{"untyped string", "running"}},
+		{"SetBackend", p_quire_lib_track.SetBackend},
+		{"Store", (*p_quire_lib_track.Store)(nil)},
+		{"ThisMachine", p_quire_lib_track.ThisMachine},
+	}},
+	{path: "quire/lib/train", name: "train", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory io io/fs iter math/rand/v2 os quire/lib/checkpoint quire/lib/corpus/mix quire/lib/corpus/shard quire/lib/model quire/lib/show quire/lib/token quire/lib/train/event quire/lib/train/optim quire/simd/dtype quire/simd/tensor sync sync/atomic time", symbols: []symbol{
+		{"Config", (*p_quire_lib_train.Config)(nil)},
+		{"DefaultConfig", p_quire_lib_train.DefaultConfig},
+		{"DefaultSampling", p_quire_lib_train.DefaultSampling},
+		{"Evaluation", (*p_quire_lib_train.Evaluation)(nil)},
+		{"Event", (*p_quire_lib_train.Event)(nil)},
+		{"Guard", (*p_quire_lib_train.Guard)(nil)},
+		{"ParseConfig", p_quire_lib_train.ParseConfig},
+		{"Part", (*p_quire_lib_train.Part)(nil)},
+		{"Probe", (*p_quire_lib_train.Probe)(nil)},
+		{"ProbeItem", (*p_quire_lib_train.ProbeItem)(nil)},
+		{"ProbeResult", (*p_quire_lib_train.ProbeResult)(nil)},
+		{"Ramp", (*p_quire_lib_train.Ramp)(nil)},
+		{"ReadConfig", p_quire_lib_train.ReadConfig},
+		{"ReadMetrics", p_quire_lib_train.ReadMetrics},
+		{"Record", (*p_quire_lib_train.Record)(nil)},
+		{"Run", (*p_quire_lib_train.Run)(nil)},
+		{"Sampling", (*p_quire_lib_train.Sampling)(nil)},
+		{"Source", (*p_quire_lib_train.Source)(nil)},
+		{"Start", p_quire_lib_train.Start},
+	}},
+	{path: "quire/lib/train/event", name: "event", deps: "io io/fs os sync sync/atomic time", symbols: []symbol{
+		{"Create", p_quire_lib_train_event.Create},
+		{"Writer", (*p_quire_lib_train_event.Writer)(nil)},
+	}},
+	{path: "quire/lib/train/optim", name: "optim", deps: "quire/simd/dtype quire/simd/tensor", symbols: []symbol{
+		{"AdamW", p_quire_lib_train_optim.AdamW},
+		{"Bias", p_quire_lib_train_optim.Bias},
+		{"Config", (*p_quire_lib_train_optim.Config)(nil)},
+		{"Constant", p_quire_lib_train_optim.Constant},
+		{"Cosine", p_quire_lib_train_optim.Cosine},
+		{"Decay", (*p_quire_lib_train_optim.Decay)(nil)},
+		{"DefaultConfig", p_quire_lib_train_optim.DefaultConfig},
+		{"DefaultSchedule", p_quire_lib_train_optim.DefaultSchedule},
+		{"Embedding", p_quire_lib_train_optim.Embedding},
+		{"Head", p_quire_lib_train_optim.Head},
+		{"Kind", (*p_quire_lib_train_optim.Kind)(nil)},
+		{"Matrix", p_quire_lib_train_optim.Matrix},
+		{"Method", (*p_quire_lib_train_optim.Method)(nil)},
+		{"Muon", p_quire_lib_train_optim.Muon},
+		{"New", p_quire_lib_train_optim.New},
+		{"Norm", p_quire_lib_train_optim.Norm},
+		{"Optimizer", (*p_quire_lib_train_optim.Optimizer)(nil)},
+		{"Param", (*p_quire_lib_train_optim.Param)(nil)},
+		{"Schedule", (*p_quire_lib_train_optim.Schedule)(nil)},
+		{"Shape", (*p_quire_lib_train_optim.Shape)(nil)},
+		{"WSD", p_quire_lib_train_optim.WSD},
 	}},
 }

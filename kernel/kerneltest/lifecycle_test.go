@@ -35,6 +35,19 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "entropy :=", mime: "stream", pattern: `([\d.]+) bits per byte`, low: 2, high: 5},
 		{cell: "%who", mime: "stream", pattern: `CountPairs +func`},
 	},
+	"02_pretrain.ipynb": {
+		{cell: "gosrc.Documents", mime: "stream", pattern: `(\d+) documents`, low: 200, high: 20000},
+		{cell: "shard.Create", mime: "stream", pattern: `([\d.]+) million tokens`, low: 0.5, high: 100},
+		{cell: "model.Depth(layers)", mime: "stream", pattern: `([\d.]+) million parameters`, low: 0.5, high: 8},
+		{cell: "run.Chart()", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "go/parser", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "parser.ParseFile", mime: "stream", pattern: `(\d+) % of the last samples parse`, low: 0, high: 100},
+		{cell: "run.Wait(cell.Context())", mime: "text/plain", pattern: `finished: .* step=(\d+)`, low: 30, high: 1e6},
+		{cell: "gzip.BestCompression", mime: "stream", pattern: `gzip ([\d.]+)`, low: 1, high: 4},
+		{cell: "clean.TrainNGram", mime: "stream", pattern: `n-gram of \d+ tokens: ([\d.]+)`, low: 1, high: 6},
+		{cell: "clean.TrainNGram", mime: "stream", pattern: `the model: ([\d.]+) bits per byte`, low: 0.5, high: 5},
+		{cell: "os.RemoveAll(dir)", mime: "stream", pattern: `model/model\.safetensors`},
+	},
 	"03_tensors.ipynb": {
 		{cell: "Act: tensor.ActReLU", mime: "text/plain", pattern: `^\[0 3 34 25\.5\]$`},
 		{cell: "attempt(func()", mime: "stream", pattern: `tensor: MatMul: out F32 \[2 2\], a F32 \[2 3\], b F32 \[2 3\]`},
@@ -44,6 +57,11 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "slices.Equal(all.Index(2).F32()", mime: "text/plain", pattern: `^true$`},
 		{cell: "b.SoftmaxGrad", mime: "stream", pattern: `by difference -0\.40090, by the backward pass -0\.40090`},
 	},
+}
+
+// notebookParams shorten what a person would wait for.
+var notebookParams = map[string][]string{
+	"02_pretrain.ipynb": {"minutes=0.1", "megabytes=5", "vocabulary=2048", "layers=2"},
 }
 
 // Every notebook of the project runs from a fresh kernel, and its outputs mean what its text says.
@@ -63,7 +81,11 @@ func TestNotebooks(t *testing.T) {
 				t.Fatal("no expectations: add what its outputs must say to notebookMeaning")
 			}
 			out := filepath.Join(t.TempDir(), "out.ipynb")
-			if text, err := exec.Command(b.path, "run", file, "-o", out).CombinedOutput(); err != nil {
+			args := []string{"run", file, "-o", out}
+			for _, p := range notebookParams[filepath.Base(file)] {
+				args = append(args, "--param", p)
+			}
+			if text, err := exec.Command(b.path, args...).CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}
 			data, err := os.ReadFile(out)

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"go/types"
 	"reflect"
+	"runtime"
 
 	"github.com/goplus/ixgo"
 	"golang.org/x/tools/go/ssa"
@@ -70,6 +71,7 @@ func (p *program) interpret(b *builder, main *ssa.Package, ctx *ixgo.Context) *l
 	}
 	e.release(i, ctx, own)
 	p.interp = i
+	runtime.AddCleanup(i, p.fset.RemoveFile, p.place) // positions are asked for by its functions alone
 	return nil
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"io"
+	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,9 @@ import (
 // ended, because goroutines outlive cells; output then still goes to it.
 type Cell struct {
 	s      *Session
-	serial uint64 // of this run in the process; names the cell in goroutine labels
+	serial uint64         // of this run in the process; names the cell in goroutine labels
+	label  [20]byte       // the serial in digits
+	labels pprof.LabelSet // made of it
 	req    link.Execute
 	ctx    context.Context
 	stop   context.CancelCauseFunc

@@ -39,6 +39,7 @@ func (p *program) commit(ok bool) {
 			s.names[n] = &name{name: n, kind: "var", typ: typ, ptr: p.memory(inner), cell: p.cell.req.Count}
 		}
 	}
+	p.commitShapes()
 	if generic {
 		p.keepGenerics()
 	}

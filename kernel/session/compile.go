@@ -30,6 +30,7 @@ type program struct {
 	cell   *Cell
 	fset   *token.FileSet
 	file   *ast.File
+	place  *token.File // of file in fset
 	src    cell.File
 	chunks []cell.Chunk
 	pkg    *types.Package
@@ -42,6 +43,7 @@ type program struct {
 	fresh map[string]string            // variables that the cell declares: session name → name in the package
 	order map[string]int               // … → how many declaring statements have run once it is set
 	outs  []string                     // variables that take the value of the last expression
+	kept  map[string]*unit             // types and constants that the session has already, declared the same way
 
 	declared map[*ssa.Function]*declaredFunc
 	inits    []*ssa.Function              // of interpreted packages that no cell has used before
@@ -71,13 +73,16 @@ func (s *Session) compile(c *Cell, chunks []cell.Chunk, shows bool) (*program, *
 
 // drop undoes what compiling has noted in the engine: the program will not run.
 func (p *program) drop() {
+	p.fset.RemoveFile(p.place)
 	for _, fn := range p.inits {
 		delete(p.s.engine.begun, fn.Pkg.Pkg.Path())
 	}
 }
 
 func (p *program) parse() *link.Error {
+	base := p.fset.Base()
 	file, err := parser.ParseFile(p.fset, "", p.src.Text, parser.ParseComments|parser.SkipObjectResolution)
+	p.place = p.fset.File(token.Pos(base))
 	if err != nil {
 		list, ok := err.(scanner.ErrorList)
 		if !ok {
@@ -107,6 +112,7 @@ func (p *program) findRun() *ast.FuncDecl {
 // their types, then the statements are rewritten to assignments and checked again.
 func (p *program) check() *link.Error {
 	p.top = survey(p.file, p.run)
+	p.keepSame()
 	if err := p.methodsAreHome(); err != nil {
 		return err
 	}

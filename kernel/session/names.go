@@ -23,6 +23,8 @@ type name struct {
 	cell int
 	code string // source of functions, types and constants, with the comment above
 	doc  string // that comment
+
+	shape *shape // of types and constants: nil where cells did not declare them
 }
 
 // Names lists the session's names in order.

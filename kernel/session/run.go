@@ -80,9 +80,9 @@ func (s *Session) Execute(ctx context.Context, req link.Execute, out link.Events
 }
 
 func (s *Session) newCell(ctx context.Context, req link.Execute, out link.Events) *Cell {
-	c := &Cell{s: s, serial: cellSerial.Add(1), req: req, out: out}
+	c := &Cell{s: s, req: req, out: out}
 	c.ctx, c.stop = context.WithCancelCause(context.WithoutCancel(ctx))
-	cells.Store(c.serial, c)
+	c.register()
 	return c
 }
 

@@ -173,7 +173,7 @@ func TestPubTopicsAndWelcome(t *testing.T) {
 func TestStalledSubscriber(t *testing.T) {
 	for name, limit := range map[string]func(*Config){
 		"full queue":     func(c *Config) { c.QueueBytes = 8 << 20 },
-		"write deadline": func(c *Config) { c.WriteTimeout = 200 * time.Millisecond },
+		"write deadline": func(c *Config) { c.WriteTimeout = 2 * time.Second },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, log := logged()
@@ -212,7 +212,7 @@ func TestStalledSubscriber(t *testing.T) {
 			}
 			for range got {
 			}
-			if longest > 100*time.Millisecond {
+			if longest > time.Second { // half of what one that waited would take; a busy machine may take a good part of it
 				t.Errorf("a publication took %v", longest)
 			}
 			log.waitFor(t, "disconnected")

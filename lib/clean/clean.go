@@ -100,6 +100,15 @@ func (rs Rules) Find(name string) Rule {
 	return rs[i]
 }
 
+// Ranges returns the rules' ranges, for [corpus.Explore] on a corpus with the rules' columns.
+func (rs Rules) Ranges() []corpus.Range {
+	ranges := make([]corpus.Range, len(rs))
+	for i, r := range rs {
+		ranges[i] = corpus.Range{Column: r.Name, Min: r.Min, Max: r.Max}
+	}
+	return ranges
+}
+
 // Fields implements corpus.Operator.
 func (rs Rules) Fields() []arrow.Field {
 	fields := make([]arrow.Field, len(rs))

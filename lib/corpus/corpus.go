@@ -1,10 +1,12 @@
 // Package corpus holds text as data: documents in Arrow columns, opened without being read, looked at without being copied.
 //
-//	files of any kind ── Read ──▶ documents ── Writer ──▶ Arrow file ── Open ──▶ Corpus ── operators ──▶ Corpus with more columns
+//	files, URLs, stores ── Read ──▶ documents ── Writer ──▶ Arrow file ── Open ──▶ Corpus ── operators ──▶ Corpus with more columns
+//	Corpus ── Stage ──▶ Corpus on disk, with a Datasheet       Corpus ── Export ──▶ JSON lines, Parquet, WanJuan's layout
+//	Corpus ── shard.Tokenize ──▶ token shards ── mix.Stream ──▶ training rows
 //
 // A [Corpus] is a list of chunks (Arrow record batches) and, for each chunk, the rows that are selected. Filtering makes a new
 // selection over the same chunks; an operator (a cleaning rule, a language identifier, a signature) adds columns beside the text.
-// Neither touches the text itself: it stays where it was mapped.
+// Neither touches the text itself: it stays where it was mapped. [Explore] asks what other thresholds on such columns would leave.
 //
 // Four columns are always there, all strings: id; text; source, where the document was read from, as file, member and line;
 // and meta, the fields of the original record that are not the text, as a JSON object, so that nothing is lost on the way in.

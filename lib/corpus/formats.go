@@ -19,6 +19,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
+
+	"quire/lib/corpus/internal/mapped"
 )
 
 // json reads JSON lines, or one array of records.
@@ -204,7 +206,7 @@ func metaJSON[V any](meta map[string]V) string {
 }
 
 // arrow reads a corpus, or any other Arrow file or stream whose columns the fields name, as the cache of Hugging Face's datasets is.
-func (in *reading) arrow(name string) (err error) {
+func (in *reading) arrow(name, source string) (err error) {
 	defer recoverAs(&err, "broken Arrow file")
 	if c, err := Open(name); err == nil {
 		defer c.Close()
@@ -218,7 +220,7 @@ func (in *reading) arrow(name string) (err error) {
 		}
 		return nil
 	}
-	data, unmap, err := mapFile(name)
+	data, unmap, err := mapped.File(name)
 	if err != nil {
 		return err
 	}
@@ -235,7 +237,7 @@ func (in *reading) arrow(name string) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := in.record(rec, name, row); err != nil {
+		if err := in.record(rec, source, row); err != nil {
 			return err
 		}
 		row += int(rec.NumRows())
@@ -257,7 +259,7 @@ func arrowRecords(data []byte) (arrio.Reader, error) {
 }
 
 // parquet reads a table, batch by batch.
-func (in *reading) parquet(name string) (err error) {
+func (in *reading) parquet(name, source string) (err error) {
 	defer recoverAs(&err, "broken Parquet file")
 	pf, err := file.OpenParquetFile(name, false)
 	if err != nil {
@@ -275,7 +277,7 @@ func (in *reading) parquet(name string) (err error) {
 	defer records.Release()
 	row := 0
 	for records.Next() {
-		if err := in.record(records.Record(), name, row); err != nil {
+		if err := in.record(records.Record(), source, row); err != nil {
 			return err
 		}
 		row += int(records.Record().NumRows())
@@ -288,6 +290,15 @@ func (in *reading) parquet(name string) (err error) {
 
 // record reads a table's rows, the first of which is number row.
 func (in *reading) record(rec arrow.Record, source string, row int) error {
+	if checkSchema(rec.Schema()) == nil && in.fields == (Fields{}) { // a corpus, exported
+		b := Batch{Record: rec}
+		for i := range b.Len() {
+			if err := in.document(cloned(b.Doc(i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	header := make([]string, rec.NumCols())
 	for i := range header {
 		header[i] = rec.ColumnName(i)

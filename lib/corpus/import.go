@@ -269,17 +269,36 @@ func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) 
 const hexDigits = "0123456789abcdef"
 
 // appendJSONString appends s as a JSON string.
-func appendJSONString(dst []byte, s []byte) []byte {
+func appendJSONString[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
-	for _, ch := range s {
-		switch {
-		case ch == '"' || ch == '\\':
-			dst = append(dst, '\\', ch)
-		case ch < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[ch>>4], hexDigits[ch&15])
-		default:
-			dst = append(dst, ch)
+	for {
+		n := 0
+		for n < len(s) && !escaped[s[n]] {
+			n++
 		}
+		dst = append(dst, s[:n]...)
+		if n == len(s) {
+			return append(dst, '"')
+		}
+		switch ch := s[n]; ch {
+		case '"', '\\':
+			dst = append(dst, '\\', ch)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[ch>>4], hexDigits[ch&15])
+		}
+		s = s[n+1:]
 	}
-	return append(dst, '"')
 }
+
+// escaped tells which bytes a JSON string cannot hold as they are.
+var escaped = func() (table [256]bool) {
+	for ch := range 0x20 {
+		table[ch] = true
+	}
+	table['"'], table['\\'] = true, true
+	return table
+}()

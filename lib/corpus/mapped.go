@@ -15,6 +15,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	flatbuffers "github.com/google/flatbuffers/go"
+
+	"quire/lib/corpus/internal/mapped"
 )
 
 // Open maps an Arrow IPC file, or all *.arrow files of a folder in order of name, and returns its documents. Only the footer and the
@@ -47,7 +49,7 @@ func Open(path string) (*Corpus, error) {
 }
 
 func openFile(path string) (*Corpus, error) {
-	data, unmap, err := mapFile(path)
+	data, unmap, err := mapped.File(path)
 	if err != nil {
 		return nil, fmt.Errorf("corpus: %w", err)
 	}

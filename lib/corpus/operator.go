@@ -35,29 +35,59 @@ func (c *Corpus) With(ctx context.Context, progress func(done, total int), ops .
 			schema = arrow.NewSchema(append(schema.Fields(), f), nil)
 		}
 	}
-	records := make([]arrow.Record, len(c.chunks))
+	columns := make([][]arrow.Array, len(c.chunks))
+	err := c.Each(ctx, progress, func(i int, b Batch) error {
+		before := int(b.Record.NumCols())
+		b, err := apply(ctx, b, ops)
+		if err != nil {
+			return fmt.Errorf("corpus: chunk %d: %w", i, err)
+		}
+		columns[i] = b.Record.Columns()[before:]
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.WithColumns(schema.Fields()[c.Schema().NumFields():], columns)
+}
+
+// Each calls f with every chunk, on all cores and in no order. It begins no new call after an error or when ctx ends, and returns
+// the error of the first chunk that has one. progress, where not nil, is told how many documents are done; several goroutines call it.
+func (c *Corpus) Each(ctx context.Context, progress func(done, total int), f func(i int, b Batch) error) error {
 	var done atomic.Int64
-	err := eachParallel(ctx, len(c.chunks), func(i int) error {
+	return eachParallel(ctx, len(c.chunks), func(i int) error {
 		b, err := c.Batch(i)
 		if err != nil {
 			return err
 		}
-		if b, err = apply(ctx, b, ops); err != nil {
-			return fmt.Errorf("corpus: chunk %d: %w", i, err)
+		if err := f(i, b); err != nil {
+			return err
 		}
-		records[i] = array.NewRecord(schema, b.Record.Columns(), b.Record.NumRows())
 		n := done.Add(int64(b.Len()))
 		if progress != nil {
 			progress(int(n), c.n)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+}
+
+// WithColumns returns the corpus with columns that were made elsewhere, by looking at all documents: columns[i] holds an array for
+// each field, as long as the record of chunk i. It panics if they do not fit.
+func (c *Corpus) WithColumns(fields []arrow.Field, columns [][]arrow.Array) (*Corpus, error) {
+	schema := c.Schema()
+	for _, f := range fields {
+		if schema.HasField(f.Name) {
+			return nil, fmt.Errorf("corpus: there is a column %q already", f.Name)
+		}
 	}
+	schema = arrow.NewSchema(append(schema.Fields(), fields...), nil)
 	out := c.with(schema, make([]*chunk, len(c.chunks)), c.rows)
-	for i, rec := range records {
-		out.chunks[i] = fixed(rec)
+	for i := range out.chunks {
+		b, err := c.Batch(i)
+		if err != nil {
+			return nil, err
+		}
+		out.chunks[i] = fixed(array.NewRecord(schema, slices.Concat(b.Record.Columns(), columns[i]), b.Record.NumRows()))
 	}
 	return out, nil
 }

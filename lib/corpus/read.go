@@ -5,12 +5,14 @@ import (
 	"bufio"
 	"compress/bzip2"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,8 +21,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Build reads every file that the patterns name into a new corpus file at path and opens it. A pattern is a file, a glob, or a folder,
-// which is walked. The format follows from the name:
+// Build reads every file that the patterns name into a new corpus file at path and opens it. A pattern is a file, a glob, a folder,
+// which is walked, a URL, which may end in #sha256= and the digits that its content must have, or objects of a mounted [Store].
+// Connections that are lost are taken up again; Fetch keeps a copy. The format follows from the name:
 //
 //	.jsonl .ndjson .json       records, one a line or one array (WanJuan, C4, FineWeb, alpaca, …)
 //	.csv .tsv .parquet         tables
@@ -31,7 +34,8 @@ import (
 //	.tar .tgz                  archives of any of these, as WanJuan's
 //	.gz .zst .bz2 behind any   compressed
 //
-// A record that cannot be read is in the Import with its place and reason; a file that cannot be read is one such record.
+// A record that cannot be read is in the Import with its place and reason; a file that cannot be read is one such record, but content
+// with another SHA-256 than its URL says ends the reading.
 func Build(ctx context.Context, path string, f Fields, patterns ...string) (*Corpus, Import, error) {
 	w, err := Create(path)
 	if err != nil {
@@ -51,7 +55,7 @@ func Build(ctx context.Context, path string, f Fields, patterns ...string) (*Cor
 
 // Files appends the documents of every file that the patterns name: see Build.
 func (w *Writer) Files(ctx context.Context, f Fields, patterns ...string) (Import, error) {
-	names, err := Glob(patterns...)
+	names, err := glob(ctx, patterns)
 	if err != nil {
 		return Import{}, err
 	}
@@ -73,7 +77,7 @@ func (w *Writer) Files(ctx context.Context, f Fields, patterns ...string) (Impor
 // yields a *BadRecord, and the walk goes on; any other error ends it.
 func Read(ctx context.Context, f Fields, patterns ...string) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
-		names, err := Glob(patterns...)
+		names, err := glob(ctx, patterns)
 		if err != nil {
 			yield(Document{}, err)
 			return
@@ -105,10 +109,22 @@ func Read(ctx context.Context, f Fields, patterns ...string) iter.Seq2[Document,
 var errStopped = errors.New("stopped")
 
 // Glob returns the files that the patterns name: a file, a glob, or a folder with all below it but hidden files, in order of name
-// within each pattern. A pattern that names nothing is an error.
-func Glob(patterns ...string) ([]string, error) {
+// within each pattern. A pattern that names nothing is an error. A URL is itself; in a mounted store, patterns work as for files.
+func Glob(patterns ...string) ([]string, error) { return glob(context.Background(), patterns) }
+
+func glob(ctx context.Context, patterns []string) ([]string, error) {
 	var all []string
 	for _, p := range patterns {
+		if o, ok, err := remote(p); err != nil {
+			return nil, err
+		} else if ok {
+			names, err := o.list(ctx)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, names...)
+			continue
+		}
 		names, err := filepath.Glob(p)
 		if _, serr := os.Stat(p); serr == nil {
 			names = []string{p}
@@ -119,16 +135,16 @@ func Glob(patterns ...string) ([]string, error) {
 			return nil, fmt.Errorf("corpus: no file matches %q", p)
 		}
 		for _, name := range names {
-			err := filepath.WalkDir(name, func(path string, e fs.DirEntry, err error) error {
+			err := filepath.WalkDir(name, func(at string, e fs.DirEntry, err error) error {
 				switch {
 				case err != nil:
 					return err
-				case path != name && strings.HasPrefix(e.Name(), "."):
+				case at != name && strings.HasPrefix(e.Name(), "."):
 					if e.IsDir() {
 						return fs.SkipDir
 					}
-				case e.Type().IsRegular() || path == name && !e.IsDir():
-					all = append(all, path)
+				case e.Type().IsRegular() || at == name && !e.IsDir():
+					all = append(all, at)
 				}
 				return nil
 			})
@@ -195,11 +211,13 @@ func (in *reading) file(name string) error {
 }
 
 func (in *reading) openFile(name string) error {
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".parquet":
-		return in.parquet(name)
-	case ".arrow":
-		return in.arrow(name)
+	if o, ok, err := remote(name); err != nil {
+		return err
+	} else if ok {
+		return in.remote(o)
+	}
+	if table := in.table(name); table != nil {
+		return table(name, name)
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -207,6 +225,50 @@ func (in *reading) openFile(name string) error {
 	}
 	defer f.Close()
 	return in.stream(f, name, filepath.Base(name))
+}
+
+// table returns how files that cannot be streamed are read; nil for others.
+func (in *reading) table(name string) func(path, source string) error {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".parquet":
+		return in.parquet
+	case ".arrow":
+		return in.arrow
+	}
+	return nil
+}
+
+// remote streams an object, or fetches it first where its format needs that.
+func (in *reading) remote(o object) error {
+	if table := in.table(o.base()); table != nil {
+		dir, err := os.MkdirTemp("", "quire-fetch-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		to := filepath.Join(dir, "object"+path.Ext(o.base()))
+		if err := o.fetch(in.ctx, to); err != nil {
+			return mismatch(err)
+		}
+		return table(to, o.String())
+	}
+	r := o.open(in.ctx, 0, "", sha256.New())
+	defer r.Close()
+	err := in.stream(r, o.String(), o.base())
+	if o.sha256 != "" && !errors.As(err, new(emitError)) { // what the format leaves unread belongs to the hash
+		if _, rest := io.Copy(io.Discard, r); err == nil || errors.As(rest, new(wrongContent)) {
+			err = rest
+		}
+	}
+	return mismatch(err)
+}
+
+// mismatch makes wrong content end the walk.
+func mismatch(err error) error {
+	if errors.As(err, new(wrongContent)) {
+		return emitError{fmt.Errorf("corpus: %w", err)}
+	}
+	return err
 }
 
 // stream reads r as the format that its name tells. source is how documents call it.

@@ -1,18 +1,17 @@
 package corpus
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"quire/lib/corpus/internal/whole"
 )
 
 // chunkBytes is the text that a chunk holds before the next begins: large enough that a 10 GB file has few headers to read at Open,
@@ -23,8 +22,7 @@ const chunkBytes = 32 << 20
 // belongs to one goroutine.
 type Writer struct {
 	path string
-	tmp  *os.File
-	buf  *bufio.Writer
+	file *whole.File
 	ipc  *ipc.FileWriter
 	cols *columns // what is not yet written
 	docs int
@@ -42,15 +40,13 @@ func Create(path string) (*Writer, error) {
 }
 
 func createWith(path string, schema *arrow.Schema) (*Writer, error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
+	file, err := whole.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("corpus: %w", err)
 	}
-	w := &Writer{path: path, tmp: tmp, buf: bufio.NewWriterSize(tmp, 1<<20)}
-	w.ipc, err = ipc.NewFileWriter(&counter{w: w.buf}, ipc.WithSchema(schema))
-	if err != nil {
-		tmp.Close()
-		os.Remove(tmp.Name())
+	w := &Writer{path: path, file: file}
+	if w.ipc, err = ipc.NewFileWriter(&counter{w: file}, ipc.WithSchema(schema)); err != nil {
+		file.Abort()
 		return nil, fmt.Errorf("corpus: %s: %w", path, err)
 	}
 	return w, nil
@@ -58,7 +54,7 @@ func createWith(path string, schema *arrow.Schema) (*Writer, error) {
 
 // counter is the seeker that ipc.FileWriter asks for: it only ever asks where it is.
 type counter struct {
-	w *bufio.Writer
+	w io.Writer
 	n int64
 }
 
@@ -115,29 +111,20 @@ func (w *Writer) NumDocs() int { return w.docs }
 // Close writes what is left and moves the file to its place. After an error nothing appears there.
 func (w *Writer) Close() error {
 	err := w.err
-	for _, step := range []func() error{w.flush, w.ipc.Close, w.buf.Flush, w.tmp.Sync} {
+	for _, step := range []func() error{w.flush, w.ipc.Close, w.file.Commit} {
 		if err == nil {
 			err = step()
 		}
 	}
-	if cerr := w.tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(w.tmp.Name(), w.path)
-	}
 	if err != nil {
-		os.Remove(w.tmp.Name())
+		w.file.Abort()
 		return fmt.Errorf("corpus: writing %s: %w", w.path, err)
 	}
 	return nil
 }
 
 // Abort gives the file up.
-func (w *Writer) Abort() {
-	w.tmp.Close()
-	os.Remove(w.tmp.Name())
-}
+func (w *Writer) Abort() { w.file.Abort() }
 
 // Save writes the selected documents with all columns, those that operators added included, into a new Arrow file.
 func (c *Corpus) Save(path string) error {
@@ -159,17 +146,22 @@ func (c *Corpus) Save(path string) error {
 
 func (w *Writer) saveBatch(b Batch) error {
 	w.docs += b.Len()
-	if b.Rows == nil {
-		return w.write(b.Record)
-	}
-	if len(b.Rows) == 0 {
+	if b.Len() == 0 {
 		return nil
 	}
-	rec, err := take(b.Record, b.Rows)
+	rec, err := b.selected()
 	if err != nil {
 		return err
 	}
 	return w.write(rec)
+}
+
+// selected returns the record of the selected rows alone.
+func (b Batch) selected() (arrow.Record, error) {
+	if b.Rows == nil {
+		return b.Record, nil
+	}
+	return take(b.Record, b.Rows)
 }
 
 // take copies the given rows of a record.

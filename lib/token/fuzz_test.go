@@ -1,7 +1,6 @@
 package token
 
 import (
-	"bytes"
 	"os"
 	"slices"
 	"strings"
@@ -9,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"quire/internal/gguf"
 )
 
 // tinyModels are small tokenizers of every kind, trained on a few lines, so that fuzzing needs no files.
@@ -172,7 +173,7 @@ func FuzzFiles(f *testing.F) {
 		use(JSON(data))
 		use(Ranks(data, Encoding{Pattern: PatternGPT2}))
 		use(GPT2(data, nil, nil))
-		if meta, err := readMeta(bytes.NewReader(data), int64(len(data))); err == nil {
+		if meta, err := gguf.ParseMeta(data); err == nil {
 			use(GGUF(meta))
 		}
 	})

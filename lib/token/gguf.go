@@ -1,14 +1,14 @@
 package token
 
 import (
-	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"strings"
+
+	"quire/internal/gguf"
 )
 
 // ggufPatterns are the pre-tokenizers that GGUF files name.
@@ -240,13 +240,7 @@ func (m ggufMeta) wordPiece(tokens []string, types []int32) (*Tokenizer, error) 
 	return t, t.setDecoder([]byte(`{"type":"WordPiece","prefix":"##","cleanup":true}`))
 }
 
-const (
-	maxGGUFKeys   = 1 << 16
-	maxGGUFString = 1 << 26
-	maxGGUFArray  = maxVocab
-)
-
-// loadGGUF reads the metadata of a GGUF file and no more of it.
+// loadGGUF reads the metadata of a GGUF file and no more of it than that takes.
 func loadGGUF(path string) (*Tokenizer, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -257,145 +251,17 @@ func loadGGUF(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	meta, err := readMeta(bufio.NewReaderSize(f, 1<<20), info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("token: GGUF: %w", err)
-	}
-	return GGUF(meta)
-}
-
-// metaReader reads GGUF values; left bounds what is allocated by the bytes that the file still has.
-type metaReader struct {
-	r    io.Reader
-	left int64
-	err  error
-}
-
-func readMeta(r io.Reader, size int64) (map[string]any, error) {
-	m := &metaReader{r: r, left: size}
-	head := m.take(4 + 4 + 8 + 8)
-	if m.err != nil || string(head[:4]) != "GGUF" {
-		return nil, errors.New("it does not begin with GGUF")
-	}
-	if v := binary.LittleEndian.Uint32(head[4:]); v < 2 || v > 3 {
-		return nil, fmt.Errorf("version %d: want 2 or 3", v)
-	}
-	n := binary.LittleEndian.Uint64(head[16:])
-	if n > maxGGUFKeys {
-		return nil, fmt.Errorf("%d metadata keys: want at most %d", n, maxGGUFKeys)
-	}
-	meta := map[string]any{}
-	for range n {
-		key := m.string()
-		value := m.value(m.u32(), 0)
-		if m.err != nil {
-			return nil, fmt.Errorf("metadata key %q: %w", key, m.err)
+	for n := int64(1 << 20); ; n *= 4 {
+		head := make([]byte, min(n, info.Size()))
+		if _, err := f.ReadAt(head, 0); err != nil {
+			return nil, fmt.Errorf("token: %w", err)
 		}
-		meta[key] = value
-	}
-	return meta, nil
-}
-
-func (m *metaReader) take(n int64) []byte {
-	if n < 0 || n > m.left {
-		m.err = errors.Join(m.err, io.ErrUnexpectedEOF)
-	}
-	if m.err != nil {
-		return make([]byte, 8)
-	}
-	b := make([]byte, n)
-	m.left -= n
-	_, m.err = io.ReadFull(m.r, b)
-	return b
-}
-
-func (m *metaReader) u32() uint32 { return binary.LittleEndian.Uint32(m.take(4)) }
-
-func (m *metaReader) u64() uint64 { return binary.LittleEndian.Uint64(m.take(8)) }
-
-func (m *metaReader) string() string {
-	n := m.u64()
-	if n > maxGGUFString {
-		m.err = errors.Join(m.err, fmt.Errorf("a string of %d bytes", n))
-		return ""
-	}
-	return string(m.take(int64(n)))
-}
-
-// value reads one value of a GGUF type: 0-3 8- and 16-bit, 4 u32, 5 i32, 6 f32, 7 bool, 8 string, 9 array, 10 u64, 11 i64,
-// 12 f64.
-func (m *metaReader) value(kind uint32, depth int) any {
-	switch kind {
-	case 0:
-		return m.take(1)[0]
-	case 1:
-		return int8(m.take(1)[0])
-	case 2:
-		return binary.LittleEndian.Uint16(m.take(2))
-	case 3:
-		return int16(binary.LittleEndian.Uint16(m.take(2)))
-	case 4:
-		return m.u32()
-	case 5:
-		return int32(m.u32())
-	case 6:
-		return math.Float32frombits(m.u32())
-	case 7:
-		return m.take(1)[0] != 0
-	case 8:
-		return m.string()
-	case 9:
-		return m.array(depth)
-	case 10:
-		return m.u64()
-	case 11:
-		return int64(m.u64())
-	case 12:
-		return math.Float64frombits(m.u64())
-	}
-	m.err = errors.Join(m.err, fmt.Errorf("value type %d", kind))
-	return nil
-}
-
-func (m *metaReader) array(depth int) any {
-	kind, n := m.u32(), m.u64()
-	if n > maxGGUFArray || int64(n) > m.left || depth > 3 {
-		m.err = errors.Join(m.err, fmt.Errorf("an array of %d values", n))
-	}
-	if m.err != nil {
-		return nil
-	}
-	switch kind {
-	case 0:
-		return m.take(int64(n))
-	case 1:
-		return many[int8](m, kind, n)
-	case 5:
-		return many[int32](m, kind, n)
-	case 4:
-		return many[uint32](m, kind, n)
-	case 6:
-		return many[float32](m, kind, n)
-	case 8:
-		return many[string](m, kind, n)
-	}
-	var out []any
-	for range n {
-		if v := m.value(kind, depth+1); m.err == nil {
-			out = append(out, v)
+		meta, err := gguf.ParseMeta(head)
+		if err == nil {
+			return GGUF(meta)
+		}
+		if n >= info.Size() || !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fmt.Errorf("token: GGUF: %w", err)
 		}
 	}
-	return out
-}
-
-func many[T any](m *metaReader, kind uint32, n uint64) []T {
-	var out []T
-	for range n {
-		v, ok := m.value(kind, 0).(T)
-		if m.err != nil || !ok {
-			return out
-		}
-		out = append(out, v)
-	}
-	return out
 }

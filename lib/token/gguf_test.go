@@ -1,7 +1,6 @@
 package token
 
 import (
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,42 +27,37 @@ func TestGGUFFile(t *testing.T) {
 	checkText(t, tok, "Once upon a time 你好")
 }
 
-// ggufOf is the metadata that a converter writes for a tokenizer.
-func ggufOf(tok *Tokenizer) map[string]any {
-	meta := map[string]any{"tokenizer.ggml.tokens": tok.pieces, "tokenizer.ggml.scores": tok.scores}
-	types := make([]int32, len(tok.kinds))
-	for i, k := range tok.kinds {
-		types[i] = int32(k)
-	}
-	meta["tokenizer.ggml.token_type"] = types
-	return meta
-}
-
 func TestGGUFKinds(t *testing.T) {
 	models := tinyModels(t)
-	texts := []string{"the quick brown fox's", "你好，世界", "  two  spaces", "12345"}
-	for name, kind := range map[string]string{"bpe": "llama", "unigram": "t5", "gpt2": "gpt2", "qwen2": "gpt2"} {
+	texts := []string{"the quick brown fox's", "你好，世界", "  two  spaces", "12345", "a<|x|>b"}
+	for _, name := range []string{"bpe", "unigram", "gpt2", "qwen2", "cl100k", "o200k"} {
 		tok := models[name]
-		meta := ggufOf(tok)
-		maps.Copy(meta, map[string]any{"tokenizer.ggml.model": kind, "tokenizer.ggml.add_space_prefix": false})
-		if kind == "gpt2" {
-			meta["tokenizer.ggml.pre"] = map[string]string{"gpt2": "gpt-2", "qwen2": "qwen2"}[name]
-			var merges []string
-			for _, m := range tok.Merges() {
-				merges = append(merges, tok.Piece(m.Left)+" "+tok.Piece(m.Right))
-			}
-			meta["tokenizer.ggml.merges"] = merges
+		meta, err := tok.GGUFMeta()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
 		got, err := GGUF(meta)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, s := range texts {
-			want, _ := tok.Encode(s, Options{})
-			if ids, err := got.Encode(s, Options{}); err != nil || !slices.Equal(ids, want) {
-				t.Errorf("%s: %q: %v, want %v (%v)", name, s, ids, want, err)
+			for _, o := range []Options{{}, {Special: Allow, Template: true}} {
+				want, _ := tok.Encode(s, o)
+				if ids, err := got.Encode(s, o); err != nil || !slices.Equal(ids, want) || got.DecodeAll(ids) != tok.DecodeAll(want) {
+					t.Errorf("%s: %q: %v, want %v (%v)", name, s, ids, want, err)
+				}
 			}
 		}
+	}
+}
+
+func TestGGUFMetaRefuses(t *testing.T) {
+	tok, err := JSON([]byte(`{"model":{"type":"WordPiece","vocab":{"a":0,"[UNK]":1},"unk_token":"[UNK]"},"pre_tokenizer":{"type":"BertPreTokenizer"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tok.GGUFMeta(); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("WordPiece: %v", err)
 	}
 }
 

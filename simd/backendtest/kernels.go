@@ -52,6 +52,7 @@ func Kernels() []Kernel {
 	all = append(all, productKernels()...)
 	all = append(all, matvecKernels()...)
 	all = append(all, attentionKernels()...)
+	all = append(all, trainingKernels()...)
 	return append(all, streamKernels()...)
 }
 

@@ -13,8 +13,8 @@ import (
 // sums whatever other queries share its task.
 const keyBlock = 128
 
-// queryRows is how many rows, tokens times query heads of a group, a task handles together (BenchmarkAttention).
-const queryRows = 112
+// queryRows is how many rows, tokens times query heads of a group, a task handles together (BenchmarkAttention): packing keys and values must cost little beside them.
+const queryRows = 252
 
 // attention is what the tasks of one Attention share.
 type attention struct {
@@ -26,6 +26,7 @@ type attention struct {
 	qType, kType      dtype.Type // panels of the first product
 	probType, valType dtype.Type // panels of the second
 	cache             *kv        // the cache, if it keeps panels
+	fast              *attentionKernels
 }
 
 func (e *engine) newAttention(p tensor.Attention) *attention {
@@ -48,6 +49,9 @@ func (e *engine) newAttention(p tensor.Attention) *attention {
 	a.qk, a.qType, a.kType = e.choose(p.Q.DType(), kdt, false)
 	a.pv, a.probType, a.valType = e.choose(vdt, vdt, false)
 	a.dPad = (a.d + a.pv.nr - 1) / a.pv.nr * a.pv.nr
+	if bf16 := &e.ks.bf16; a.qk == bf16 && a.pv == bf16 && a.d == a.dPad && p.Scale >= 0 {
+		a.fast = e.ks.attn
+	}
 	return a
 }
 
@@ -96,18 +100,20 @@ func (a *attention) keys(s int) int {
 	return int(a.p.CuK[s+1] - a.p.CuK[s])
 }
 
-// flash is the state of one task.
+// flash is the state of one task. Scores and weights are those of one panel of rows, as many as a kernel takes.
 type flash struct {
 	rows      int
 	q         unsafe.Pointer // packed queries
-	s, o      unsafe.Pointer // float32 scores (rows, keyBlock) and weighted sums (rows, dPad)
-	prob      unsafe.Pointer // probabilities (rows, keyBlock) in probType
+	s, o      unsafe.Pointer // float32 scores (panel, keyBlock) and weighted sums (rows, dPad)
+	prob      unsafe.Pointer // weights (panel, keyBlock) in probType
 	left      unsafe.Pointer // the same packed
 	k, v      unsafe.Pointer // packed keys and values
 	most, sum []float32      // running maximum and sum of each row
 	args      softArgs       // scale is the attention's, or 1 where that is negative and the scores are scaled first
 	careful   bool           // one token, and masked values must not be touched
 	tmp       unsafe.Pointer // keys or values of one block gathered from pages
+	soft      softPanel
+	seen      visible
 }
 
 // carve cuts aligned pieces of the given sizes out of one scratch buffer.
@@ -126,7 +132,8 @@ func (s *scratch) carve(sizes ...int) (parts []unsafe.Pointer, free func()) {
 }
 
 func (a *attention) newFlash(rows int) (f *flash, free func()) {
-	p, free := a.e.scratch.carve(a.qk.leftBytes(rows, a.d), rows*keyBlock*4, rows*a.dPad*4, rows*keyBlock*4, a.pv.leftBytes(rows, keyBlock),
+	panel := a.qk.mr()
+	p, free := a.e.scratch.carve(a.qk.leftBytes(rows, a.d), panel*keyBlock*4, rows*a.dPad*4, panel*keyBlock*4, a.pv.leftBytes(panel, keyBlock),
 		a.qk.rightBytes(keyBlock, a.d), a.pv.rightBytes(a.d, keyBlock), rows*4, rows*4, keyBlock*a.d*4)
 	f = &flash{rows: rows, q: p[0], s: p[1], o: p[2], prob: p[3], left: p[4], k: p[5], v: p[6], most: f32s(p[7], rows), sum: f32s(p[8], rows), tmp: p[9]}
 	clear(f32s(f.o, rows*a.dPad))
@@ -167,91 +174,117 @@ func (a *attention) queries(s, head, t0, t1 int, careful bool) {
 
 // packQueries packs rows of x (T, H, D), the heads of one group token by token, as the left operand of the first product.
 func (a *attention) packQueries(dst unsafe.Pointer, x tensor.Tensor, head, t0, t1 int) {
+	m, free := a.groupRows(x, head, t0, t1)
+	defer free()
+	a.e.ks.packLeft(dst, a.qk, a.qType, m, 0, m.lines, &a.e.scratch)
+}
+
+// groupRows views those rows as lines of d, copied together where a group has several heads.
+func (a *attention) groupRows(x tensor.Tensor, head, t0, t1 int) (m matrix, free func()) {
 	rows, size := (t1-t0)*a.group, x.DType().BlockBytes()
-	m := matrix{dt: x.DType(), lines: rows, k: a.d, lineStr: a.d, kStr: 1}
+	m = matrix{dt: x.DType(), lines: rows, k: a.d, lineStr: a.d, kStr: 1}
 	if a.group == 1 {
 		m.p, m.lineStr = lineOf(x, t0*x.Dim(1)+head).p, x.Stride(0)
-		a.e.ks.packLeft(dst, a.qk, a.qType, m, 0, rows, &a.e.scratch)
-		return
+		return m, func() {}
 	}
 	buf := a.e.scratch.get(rows * a.d * size)
-	defer a.e.scratch.put(buf)
 	m.p = buf.ptr()
 	queries := linesOf(x)
 	for r := range rows {
 		from := queries.at((t0+r/a.group)*x.Dim(1) + head*a.group + r%a.group)
 		copy(bytesAt(m.ptr(r, 0), a.d*size), bytesAt(from.p, a.d*size))
 	}
-	a.e.ks.packLeft(dst, a.qk, a.qType, m, 0, rows, &a.e.scratch)
+	return m, func() { a.e.scratch.put(buf) }
 }
 
 // keyBlock takes keys j0 to j1−1 into account.
 func (a *attention) keyBlock(f *flash, s, head, t0, j0, j1 int) {
-	ks, n := &a.e.ks, j1-j0
-	cache := a.cache
-	if cache != nil {
-		a.scorePanels(f, cache, s, head, j0, j1)
-	} else {
-		keys := a.lines(f, s, head, j0, j1, false)
-		ks.packRight(f.k, a.qk, a.kType, keys, &a.e.scratch)
-		a.qk.times(f.s, keyBlock*4, f.rows, n, a.qk.steps(a.d), f.q, f.k, 0)
+	ks := &a.e.ks
+	if a.cache == nil {
+		ks.packRight(f.k, a.qk, a.kType, a.lines(f, s, head, j0, j1, false), &a.e.scratch)
+		ks.packRight(f.v, a.pv, a.valType, a.lines(f, s, head, j0, j1, true).transposed(), &a.e.scratch)
+	} else if f.careful {
+		lo, _ := a.sees(s, t0)
+		a.cache.valuePanels(f.v, a.p.Pages[s], head, lo, j0, j1)
 	}
-	size := a.probType.BlockBytes()
-	for r := range f.rows {
-		lo, hi := a.sees(s, t0+r/a.group)
-		a.soften(f, r, max(lo, j0)-j0, min(hi, j1)-j0, n, size)
+	for i := 0; i < f.rows; i += a.qk.mr() {
+		a.panel(f, panel{s, head, t0, i, min(a.qk.mr(), f.rows-i)}, j0, j1)
 	}
-	prob := matrix{p: f.prob, dt: a.probType, lines: f.rows, k: n, lineStr: keyBlock, kStr: 1}
-	ks.packLeft(f.left, a.pv, a.probType, prob, 0, f.rows, &a.e.scratch)
-	if cache != nil && !f.careful {
-		a.sumPanels(f, cache, s, head, j0, j1)
+}
+
+// panel is rows i to i+n−1 of those that start at token t0 of sequence s.
+type panel struct{ s, head, t0, i, n int }
+
+// panel takes keys j0 to j1−1 into account for rows that fit one kernel. Keys behind the last that they see cost nothing.
+func (a *attention) panel(f *flash, p panel, j0, j1 int) {
+	full, n := a.look(&f.seen, p, j0, j1)
+	if n <= 0 {
 		return
 	}
-	if cache != nil {
-		lo, _ := a.sees(s, t0)
-		cache.valuePanels(f.v, a.p.Pages[s], head, lo, j0, j1)
+	t, steps := a.qk, a.qk.steps(a.d)
+	for j := 0; j < n; j += t.nr {
+		keys := at(f.k, j*steps*t.bBytes)
+		if a.cache != nil {
+			keys = a.cache.keyPanel(a.p.Pages[p.s], p.head, j0+j)
+		}
+		t.rows[p.n](steps, at(f.q, p.i*steps*t.aBytes), keys, at(f.s, 4*j), keyBlock*4, 0)
+	}
+	left, rows, stride := f.prob, []microKernel(nil), 1
+	if a.fast != nil {
+		a.softenFast(f, p, n)
+		rows = a.fast.rows
 	} else {
-		values := a.lines(f, s, head, j0, j1, true)
-		ks.packRight(f.v, a.pv, a.valType, values.transposed(), &a.e.scratch)
+		a.softenRows(f, p, full, n)
+		a.e.ks.packLeft(f.left, a.pv, a.probType, matrix{p: f.prob, dt: a.probType, lines: p.n, k: n, lineStr: keyBlock, kStr: 1}, 0, p.n, &a.e.scratch)
+		left, rows, stride = f.left, a.pv.rows, p.n
 	}
-	a.pv.times(f.o, a.dPad*4, f.rows, a.d, a.pv.steps(n), f.left, f.v, 1)
+	o := at(f.o, p.i*a.dPad*4)
+	if a.cache != nil && !f.careful {
+		a.sumPages(rows[p.n], p, left, stride, o, j0, j0+n)
+		return
+	}
+	width := a.pv.panel(a.pv.steps(j1 - j0))
+	for c := 0; c < a.d; c += a.pv.nr {
+		rows[p.n](a.pv.steps(n), left, at(f.v, c/a.pv.nr*width), at(o, 4*c), a.dPad*4, 1)
+	}
 }
 
-// scorePanels is the first product with keys that the cache keeps in panels.
-func (a *attention) scorePanels(f *flash, cache *kv, s, head, j0, j1 int) {
-	t, steps, pages := a.qk, a.qk.steps(a.d), a.p.Pages[s]
-	for j := j0; j < j1; j += t.nr {
-		t.times(at(f.s, (j-j0)*4), keyBlock*4, f.rows, t.nr, steps, f.q, cache.keyPanel(pages, head, j), 0)
-	}
-}
-
-// sumPanels is the second product with values that the cache keeps in panels, page by page: what a page adds up is part of the result's bits.
-func (a *attention) sumPanels(f *flash, cache *kv, s, head, j0, j1 int) {
-	t, p, pages, steps := a.pv, cache.c.PageSize, a.p.Pages[s], a.pv.steps(j1-j0)
+// sumPages is the second product with values that the cache keeps in panels, page by page: what a page adds up is part of the result's bits. A step of the left
+// operand takes stride times four bytes.
+func (a *attention) sumPages(kernel microKernel, p panel, left unsafe.Pointer, stride int, o unsafe.Pointer, j0, j1 int) {
+	size, pages, nr := a.cache.c.PageSize, a.p.Pages[p.s], a.pv.nr
 	for j := j0; j < j1; {
-		next := min(j1, (j/p+1)*p)
-		first, n := (j-j0)/2, (next-j+1)/2
-		page := at(cache.row(1, int(pages[j/p]), head, 0), j%p/2*t.nr*4)
-		for i := 0; i < f.rows; i += t.mr() {
-			r := min(t.mr(), f.rows-i)
-			for c := 0; c < a.d; c += t.nr {
-				t.rows[r](n, at(f.left, (i*steps+first*r)*t.aBytes), at(page, c*p*2), at(f.o, i*a.dPad*4+4*c), a.dPad*4, 1)
-			}
+		next := min(j1, (j/size+1)*size)
+		page := at(a.cache.row(1, int(pages[j/size]), p.head, 0), j%size/2*nr*4)
+		for c := 0; c < a.d; c += nr {
+			kernel((next-j+1)/2, at(left, (j-j0)/2*stride*4), at(page, c*size*2), at(o, 4*c), a.dPad*4, 1)
 		}
 		j = next
 	}
 }
 
-// soften turns the scores lo to hi−1 of row r into weights, zero outside, and brings the row's sums to the new maximum.
-func (a *attention) soften(f *flash, r, lo, hi, n, size int) {
-	ks, out := &a.e.ks, at(f.prob, r*keyBlock*size)
+// softenRows turns the scores of n keys into weights, row by row.
+func (a *attention) softenRows(f *flash, p panel, full bool, n int) {
+	for r := range p.n {
+		lo, hi := 0, n
+		if !full {
+			lo, hi = int(f.seen.lo[r]), int(f.seen.lo[r]+f.seen.count[r])
+		}
+		a.soften(f, p.i+r, r, lo, hi, n)
+	}
+}
+
+// soften turns the scores lo to hi−1 of row r, the one numbered line of its panel, into weights, zero outside, and brings the row's sums to the new maximum.
+func (a *attention) soften(f *flash, r, line, lo, hi, n int) {
+	size := a.probType.BlockBytes()
+	ks, out := &a.e.ks, at(f.prob, line*keyBlock*size)
 	if lo > 0 || hi < n {
 		clear(bytesAt(out, n*size))
 	}
 	if lo >= hi {
 		return
 	}
-	seen := f32s(at(f.s, r*keyBlock*4+lo*4), hi-lo)
+	seen := f32s(at(f.s, line*keyBlock*4+lo*4), hi-lo)
 	if f.args.scale != a.p.Scale {
 		ks.affine(seen, seen, a.p.Scale, 0)
 	}
@@ -289,6 +322,9 @@ func (a *attention) lines(f *flash, s, head, j0, j1 int, values bool) matrix {
 
 // finish divides by the sums and stores; it reports whether no result is NaN.
 func (a *attention) finish(f *flash, head, t0, t1 int) (clean bool) {
+	if a.fast != nil && a.p.Out.DType() == dtype.BF16 {
+		return a.finishFast(f, head, t0)
+	}
 	ks := &a.e.ks
 	check, out := float32(0), linesOf(a.p.Out)
 	for r := range f.rows {

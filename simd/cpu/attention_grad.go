@@ -43,6 +43,10 @@ func (b *Backend) AttentionGrad(p tensor.AttentionGrad) {
 		g.t0, g.tokens = int(p.CuQ[g.seq]), int(p.CuQ[g.seq+1]-p.CuQ[g.seq])
 		g.t, g.work, _ = b.e.choose(p.K.DType(), p.K.DType(), false)
 		g.lse = p.LSE.F32()
+		if a.fast != nil && p.DOut.DType() == dtype.BF16 {
+			g.runPanels()
+			return
+		}
 		g.run()
 	})
 }

@@ -19,8 +19,12 @@ type product struct {
 // 512 steps make a panel of A of 28 KB, which stays in L1, and one of B of 64 KB (BenchmarkGEMM).
 const chunkSteps = 512
 
-// groupPanels is how many panels of B a task packs at once: 6 of 64 KB leave room in L2 for A and C (BenchmarkGEMM).
-const groupPanels = 6
+// A task takes panels of B of groupBytes at most, which leaves room in L2 for A, and groupPanels of them at most, so that one panel of rows of the output stays in L1
+// until it is finished (BenchmarkGEMM).
+const (
+	groupBytes  = 384 << 10
+	groupPanels = 12
+)
 
 // rowBlock is the number of rows from which a task may be split by rows as well: packing B again must cost little.
 const rowBlock = 252
@@ -40,7 +44,7 @@ func (e *engine) gemm(t *tile, aType, bType dtype.Type, p product) {
 		e.ks.packLeft(at(g.a, lo*steps*t.aBytes), t, aType, p.a, lo, hi-lo, &e.scratch)
 	})
 	panels := (p.n + t.nr - 1) / t.nr
-	group := groupPanels
+	group := max(1, min(groupPanels, groupBytes/t.panel(min(g.span(p.out.direct(true)), max(1, steps)))))
 	if p.m <= mr {
 		group = max(1, min(32, panels/(4*e.pool.threads())))
 	}
@@ -72,75 +76,88 @@ type gemmRun struct {
 	add   int // 1: the products are added to the output
 }
 
-// task computes rows i0 to i1−1 of panels p0 to p1−1, and finishes them.
+// task computes rows i0 to i1−1 of panels p0 to p1−1, a panel of rows at a time, and finishes them.
 func (g *gemmRun) task(i0, i1, p0, p1 int) {
-	t, ldc := g.t, (p1-p0)*g.t.nr*4
-	var c unsafe.Pointer
-	direct := g.p.out.direct(p1*t.nr <= g.p.n)
-	if direct {
-		c, ldc = g.p.out.ptr(i0, p0*t.nr), g.p.out.ldRow*4
-	} else {
-		buf := g.e.scratch.get((i1 - i0) * ldc)
+	t, out := g.t, &g.p.out
+	cols, mr := min(p1*t.nr, g.p.n)-p0*t.nr, t.mr()
+	ldc, direct := (p1-p0)*t.nr*4, out.direct(p1*t.nr <= g.p.n)
+	var tile unsafe.Pointer
+	if !direct {
+		buf := g.e.scratch.get(mr * ldc)
 		defer g.e.scratch.put(buf)
-		c = buf.ptr()
-		if g.add != 0 {
-			for i := i0; i < i1; i++ {
-				copy(f32s(at(c, (i-i0)*ldc), ldc/4), f32s(g.p.out.ptr(i, p0*t.nr), min(p1*t.nr, g.p.n)-p0*t.nr))
+		tile = buf.ptr()
+	}
+	end := newEpilogue(g.e, out, cols)
+	defer end.free()
+	span := g.span(direct)
+	for s := 0; s == 0 || s < g.steps; s += span {
+		b := g.right(p0, p1, s, min(span, g.steps-s))
+		for i := i0; i < i1; i += mr {
+			rows, c := min(mr, i1-i), tile
+			switch {
+			case direct:
+				c, ldc = out.ptr(i, p0*t.nr), out.ldRow*4
+			case g.add != 0:
+				for r := range rows {
+					copy(f32s(at(c, r*ldc), cols), f32s(out.ptr(i+r, p0*t.nr), cols))
+				}
 			}
-		}
-	}
-	bBuf := g.bScratch(p1 - p0)
-	if i1-i0 <= t.mr() {
-		for p := p0; p < p1; p++ {
-			for s := 0; s < g.steps; s += chunkSteps {
-				g.block(at(c, (p-p0)*t.nr*4), ldc, bBuf, i0, i1, p, p+1, s)
+			if g.steps == 0 && g.add == 0 {
+				for r := range rows {
+					clear(f32s(at(c, r*ldc), cols))
+				}
 			}
-		}
-	} else {
-		for s := 0; s < g.steps; s += chunkSteps {
-			g.block(c, ldc, bBuf, i0, i1, p0, p1, s)
-		}
-	}
-	if g.steps == 0 && g.add == 0 {
-		for i := i0; i < i1; i++ {
-			clear(f32s(at(c, (i-i0)*ldc), min(p1*t.nr, g.p.n)-p0*t.nr))
-		}
-	}
-	if bBuf != nil {
-		g.e.scratch.put(bBuf)
-	}
-	g.p.out.finish(g.e, c, ldc/4, i0, i1, p0*t.nr, min(p1*t.nr, g.p.n), direct)
-}
-
-func (g *gemmRun) bScratch(panels int) *buffer {
-	if g.p.w != nil {
-		return nil
-	}
-	return g.e.scratch.get(panels*g.t.panel(min(chunkSteps, g.steps)) + prefetchSlack)
-}
-
-// block adds the products of one chunk of steps from s on.
-func (g *gemmRun) block(c unsafe.Pointer, ldc int, bBuf *buffer, i0, i1, p0, p1, s int) {
-	t := g.t
-	n := min(chunkSteps, g.steps-s)
-	add := max(g.add, min(s, 1))
-	if bBuf != nil {
-		for p := p0; p < p1; p++ {
-			k0 := s * t.kStep
-			g.e.ks.pack(at(bBuf.ptr(), (p-p0)*t.panel(n)), g.p.b, g.bType, p*t.nr, min(t.nr, g.p.n-p*t.nr), k0, min(n*t.kStep, g.p.k-k0), t.nr, &g.e.scratch)
-		}
-	}
-	for i := i0; i < i1; i += t.mr() {
-		rows := min(t.mr(), g.p.m-i)
-		a := at(g.a, (i*g.steps+s*rows)*t.aBytes)
-		for p := p0; p < p1; p++ {
-			var b unsafe.Pointer
-			if bBuf != nil {
-				b = at(bBuf.ptr(), (p-p0)*t.panel(n))
+			if i1-i0 <= mr {
+				for p := range p1 - p0 {
+					g.multiply(i, rows, b, c, ldc, p, p+1)
+				}
 			} else {
-				b = at(g.p.w.buf.ptr(), p*t.panel(g.steps)+s*t.nr*t.bBytes)
+				g.multiply(i, rows, b, c, ldc, 0, p1-p0)
 			}
-			t.rows[rows](n, a, b, at(c, (i-i0)*ldc+(p-p0)*t.nr*4), ldc, add)
+			if s+span >= g.steps {
+				end.finish(c, ldc/4, i, i+rows, p0*t.nr, direct)
+			}
+		}
+		b.free()
+	}
+}
+
+// span is how many steps a task takes of all its rows before it goes on along k: all, unless the sums can wait in the output. It is at least 1.
+func (g *gemmRun) span(direct bool) int {
+	if direct {
+		return chunkSteps
+	}
+	return max(1, g.steps)
+}
+
+// panels are some steps of panels of B, stride bytes apart.
+type panels struct {
+	p                    unsafe.Pointer
+	first, steps, stride int
+	free                 func()
+}
+
+// right finds n steps, from s on, of panels p0 to p1−1: in the packed operand, or packed now.
+func (g *gemmRun) right(p0, p1, s, n int) panels {
+	t := g.t
+	if size := t.panel(g.steps); g.p.w != nil {
+		return panels{at(g.p.w.buf.ptr(), p0*size+s*t.nr*t.bBytes), s, n, size, func() {}}
+	}
+	size, k0 := t.panel(n), s*t.kStep
+	buf := g.e.scratch.get((p1-p0)*size + prefetchSlack)
+	for p := p0; p < p1; p++ {
+		g.e.ks.pack(at(buf.ptr(), (p-p0)*size), g.p.b, g.bType, p*t.nr, min(t.nr, g.p.n-p*t.nr), k0, min(n*t.kStep, g.p.k-k0), t.nr, &g.e.scratch)
+	}
+	return panels{buf.ptr(), s, n, size, func() { g.e.scratch.put(buf) }}
+}
+
+// multiply adds up rows from i on of panels p0 to p1−1 of b, chunk by chunk of steps, so that a chunk of A serves all panels from L1.
+func (g *gemmRun) multiply(i, rows int, b panels, c unsafe.Pointer, ldc, p0, p1 int) {
+	t := g.t
+	for s := 0; s < b.steps; s += chunkSteps {
+		n, a := min(chunkSteps, b.steps-s), at(g.a, (i*g.steps+(b.first+s)*rows)*t.aBytes)
+		for p := p0; p < p1; p++ {
+			t.rows[rows](n, a, at(b.p, p*b.stride+s*t.nr*t.bBytes), at(c, p*t.nr*4), ldc, max(g.add, min(b.first+s, 1)))
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (b *Backend) RoPE(out, x, pos tensor.Tensor, r tensor.Rotary, inverse bool)
 	}
 	positions, cosines, sines := pos.I32(), r.Cos.F32(), r.Sin.F32()
 	from, to := linesOf(x), linesOf(out)
-	direct := x.DType() == dtype.F32 && out.DType() == dtype.F32
+	rowed := x.Stride(2) == 1 && out.Stride(2) == 1 && x.Stride(1) == n && out.Stride(1) == n // all heads of a token are one line
 	b.e.eachRow(x.Dim(0), heads*n, func(t temps, i int) {
 		p := int(positions[i]) * half
 		cos, sin := cosines[p:p+half], sines[p:p+half]
@@ -101,21 +101,27 @@ func (b *Backend) RoPE(out, x, pos tensor.Tensor, r tensor.Rotary, inverse bool)
 			ks.unary[tensor.Neg](t[0][:half], sin)
 			sin = t[0][:half]
 		}
-		for h := range heads {
-			src, dst := from.at(i*heads+h), to.at(i*heads+h)
-			v := t[1][:n]
-			if direct {
-				v = f32s(dst.p, n)
-			}
-			if src.p != dst.p || !direct {
+		turn := func(src, dst run, heads int) {
+			v := target(t[1], dst, 0, heads*n)
+			if src.p != dst.p || src.dt != dtype.F32 {
 				ks.toF32(v, src.dt, src.p)
 			}
-			if r.Interleaved {
-				rotatePairs(v[:r.Dim], cos, sin)
-			} else {
-				ks.rotate(v[:half], v[half:2*half], cos, sin)
+			for h := range heads {
+				v := v[h*n : h*n+2*half]
+				if r.Interleaved {
+					rotatePairs(v, cos, sin)
+				} else {
+					ks.rotate(v[:half], v[half:], cos, sin)
+				}
 			}
 			ks.store(dst, 0, v)
+		}
+		if rowed {
+			turn(from.at(i*heads), to.at(i*heads), heads)
+			return
+		}
+		for h := range heads {
+			turn(from.at(i*heads+h), to.at(i*heads+h), 1)
 		}
 	})
 }

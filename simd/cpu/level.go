@@ -76,6 +76,7 @@ type kernels struct {
 
 	peak   map[tensor.Limit]func() float64 // runs for about 100 µs and returns the operations done
 	blocks blockSet
+	attn   *attentionKernels // nil: none
 	read   func(p unsafe.Pointer, n int)
 }
 

@@ -33,6 +33,7 @@ func available() []kernels {
 		k.read = readAVX512
 		vectorsAVX512.use(&k)
 		k.blocks = blockSet{blockFormatsAVX512, quantizeRowAVX512}
+		k.attn = &attentionKernels{gemmBF16RowsAVX512, gemmBF16ColumnsAVX512, softenAVX512, slopePairsAVX512, storeRowsAVX512, finishSumsAVX512, rowDotsAVX512}
 		all = append(all, k)
 	}
 	if x.HasAVX2 && x.HasFMA {

@@ -42,35 +42,59 @@ func (o *output) direct(whole bool) bool {
 	return whole && o.dt == dtype.F32 && o.ldCol == 1 && o.residual.p == nil
 }
 
-// finish takes rows i0 to i1−1 and columns j0 to j1−1 from c, with ld numbers a row, to the output.
-func (o *output) finish(e *engine, c unsafe.Pointer, ld, i0, i1, j0, j1 int, direct bool) {
+// epilogue takes products to the output, some columns wide.
+type epilogue struct {
+	e    *engine
+	o    *output
+	cols int
+	tmp  []float32 // of a row, where a residual or a strided output needs it
+	free func()
+	fast rowStore // to BF16, where nothing else happens on the way
+}
+
+func newEpilogue(e *engine, o *output, cols int) *epilogue {
+	end := &epilogue{e: e, o: o, cols: cols, free: func() {}}
+	if o.residual.p != nil || o.ldCol != 1 {
+		buf := e.scratch.get(cols * 4)
+		end.tmp, end.free = f32s(buf.ptr(), cols), func() { e.scratch.put(buf) }
+	}
+	return end
+}
+
+// finish takes rows i0 to i1−1 and the columns from j0 on from c, with ld numbers a row.
+func (end *epilogue) finish(c unsafe.Pointer, ld, i0, i1, j0 int, direct bool) {
+	e, o := end.e, end.o
 	if direct && o.plain() {
 		return
 	}
-	var tmp []float32
-	if o.residual.p != nil || o.ldCol != 1 {
-		buf := e.scratch.get((j1 - j0) * 4)
-		defer e.scratch.put(buf)
-		tmp = f32s(buf.ptr(), j1-j0)
+	if o.dt == dtype.BF16 && o.ldCol == 1 && o.bias == nil && o.residual.p == nil && o.act == tensor.Identity && e.ks.attn != nil {
+		end.narrow(c, ld, i0, i1, j0)
+		return
 	}
 	for i := i0; i < i1; i++ {
-		row := f32s(at(c, (i-i0)*ld*4), j1-j0)
+		row := f32s(at(c, (i-i0)*ld*4), end.cols)
 		if o.alpha != 1 {
 			e.ks.affine(row, row, o.alpha, 0)
 		}
 		if o.bias != nil {
-			e.ks.add(row, row, o.bias[j0:j1])
+			e.ks.add(row, row, o.bias[j0:j0+end.cols])
 		}
 		if o.act != tensor.Identity {
 			e.ks.activate(o.act, row)
 		}
 		if o.residual.p != nil {
-			e.ks.add(row, row, e.ks.gather(tmp, o.residual, i, j0))
+			e.ks.add(row, row, e.ks.gather(end.tmp, o.residual, i, j0))
 		}
 		if !direct {
 			e.ks.scatter(o.view, i, j0, row)
 		}
 	}
+}
+
+// narrow rounds rows to BF16.
+func (end *epilogue) narrow(c unsafe.Pointer, ld, i0, i1, j0 int) {
+	end.fast = rowStore{o: c, out: end.o.ptr(i0, j0), factor: unsafe.Pointer(&end.o.alpha), rows: i1 - i0, oBytes: ld * 4, outBytes: end.cols * 2, group: 1, tokenBytes: end.o.ldRow * 2}
+	end.e.ks.attn.store(unsafe.Pointer(&end.fast))
 }
 
 // gather returns len(tmp) numbers of row i of v as float32: its own if they are, else in tmp.

@@ -34,9 +34,9 @@ const (
 	blockK     = 32 // elements of a sub-block
 	leftBlock  = 48 // bytes of a sub-block of one row of A
 	wideCodes  = blockCols * blockK
-	wideRows   = 6 // rows of the largest kernel
-	fusedRows  = 4 // products of up to this many rows read the packed format itself (BenchmarkBlocks)
-	groupBytes = 256 << 10
+	wideRows   = 6         // rows of the largest kernel
+	fusedRows  = 4         // products of up to this many rows read the packed format itself (BenchmarkBlocks)
+	blockGroup = 256 << 10 // bytes of unpacked panels of a task
 )
 
 // packBlocks packs a block format. Formats without kernels, and matrices that are not blocked along k, are kept as they are and widened in use.
@@ -93,7 +93,7 @@ func (e *engine) timesBlocks(p product, w *packed) {
 	r.left = left.ptr()
 	r.quantize()
 	panels := (p.n + blockCols - 1) / blockCols
-	group := max(1, min(groupBytes/r.f.wideBytes(p.k), panels/(4*e.pool.threads())))
+	group := max(1, min(blockGroup/r.f.wideBytes(p.k), panels/(4*e.pool.threads())))
 	groups := (panels + group - 1) / group
 	e.pool.run(groups, func(i int) { r.task(i*group, min(panels, (i+1)*group)) })
 }
@@ -175,5 +175,7 @@ func (r *blockRun) task(p0, p1 int) {
 		}
 		i += n
 	}
-	p.out.finish(e, c, ldc/4, 0, p.m, p0*blockCols, min(p1*blockCols, p.n), direct)
+	end := newEpilogue(e, &p.out, min(p1*blockCols, p.n)-p0*blockCols)
+	defer end.free()
+	end.finish(c, ldc/4, 0, p.m, p0*blockCols, direct)
 }

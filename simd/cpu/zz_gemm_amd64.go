@@ -180,6 +180,94 @@ func gemmMixedF16AVX512_13(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.P
 //go:noescape
 func gemmMixedF16AVX512_14(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
 
+var gemmBF16RowsAVX512 = []microKernel{nil, gemmBF16RowsAVX512_1, gemmBF16RowsAVX512_2, gemmBF16RowsAVX512_3, gemmBF16RowsAVX512_4, gemmBF16RowsAVX512_5, gemmBF16RowsAVX512_6, gemmBF16RowsAVX512_7, gemmBF16RowsAVX512_8, gemmBF16RowsAVX512_9, gemmBF16RowsAVX512_10, gemmBF16RowsAVX512_11, gemmBF16RowsAVX512_12, gemmBF16RowsAVX512_13, gemmBF16RowsAVX512_14}
+
+//go:noescape
+func gemmBF16RowsAVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_3(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_5(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_6(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_7(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_8(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_9(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_10(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_11(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_12(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_13(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16RowsAVX512_14(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+var gemmBF16ColumnsAVX512 = []microKernel{nil, gemmBF16ColumnsAVX512_1, gemmBF16ColumnsAVX512_2, gemmBF16ColumnsAVX512_3, gemmBF16ColumnsAVX512_4, gemmBF16ColumnsAVX512_5, gemmBF16ColumnsAVX512_6, gemmBF16ColumnsAVX512_7, gemmBF16ColumnsAVX512_8, gemmBF16ColumnsAVX512_9, gemmBF16ColumnsAVX512_10, gemmBF16ColumnsAVX512_11, gemmBF16ColumnsAVX512_12, gemmBF16ColumnsAVX512_13, gemmBF16ColumnsAVX512_14}
+
+//go:noescape
+func gemmBF16ColumnsAVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_3(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_5(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_6(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_7(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_8(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_9(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_10(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_11(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_12(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_13(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
+//go:noescape
+func gemmBF16ColumnsAVX512_14(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, add int)
+
 var gemmF32AVX2 = []microKernel{nil, gemmF32AVX2_1, gemmF32AVX2_2, gemmF32AVX2_3, gemmF32AVX2_4, gemmF32AVX2_5, gemmF32AVX2_6}
 
 //go:noescape

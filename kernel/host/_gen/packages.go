@@ -45,6 +45,8 @@ const gonbPath = "github.com/janpfeifer/gonb/gonbui"
 
 const gonb = `. comms dom plotly protocol widgets`
 
+const zstdPath = "github.com/klauspost/compress/zstd"
+
 // packageGroups lists what is registered, file by file, in the order in which names are taken for automatic imports.
 func packageGroups() ([]group, error) {
 	var groups []group
@@ -60,6 +62,7 @@ func packageGroups() ([]group, error) {
 		group{"std", strings.Fields(standard)},
 		group{"arrow", under(arrowPath, arrow)},
 		group{"gonb", under(gonbPath, gonb)},
+		group{"zstd", []string{zstdPath}},
 	)
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.paths) == 0 }), nil
 }

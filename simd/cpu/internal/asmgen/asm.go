@@ -96,22 +96,28 @@ func (f *file) zero(t isa, r int) {
 	f.i("VPXOR", t.v(r), t.v(r), t.v(r))
 }
 
-// dpbf16 prints VDPBF16PS Zb, Za, Zacc, which Go's assembler does not know: EVEX.512.F3.0F38.W0 52 /r.
-func (f *file) dpbf16(b, a, acc int) {
+// dpbf16 prints VDPBF16PS Zb, Za, Zacc: EVEX.512.F3.0F38.W0 52 /r.
+func (f *file) dpbf16(b, a, acc int) { f.evex("VDPBF16PS", 2, 0x52, b, a, acc) }
+
+// narrow2 prints VCVTNE2PS2BF16 Zlow, Zhigh, Zdst: EVEX.512.F2.0F38.W0 72 /r. The lower 16 results are those of Zlow.
+func (f *file) narrow2(low, high, dst int) { f.evex("VCVTNE2PS2BF16", 3, 0x72, low, high, dst) }
+
+// evex prints an instruction on three 512-bit registers of map 0F38 that Go's assembler does not know, in the order of its operands.
+func (f *file) evex(name string, prefix, opcode, b, a, dst int) {
 	inv := func(v, bit int) int { return 1 - v>>bit&1 }
 	bytes := []int{
 		0x62,
-		inv(acc, 3)<<7 | inv(b, 4)<<6 | inv(b, 3)<<5 | inv(acc, 4)<<4 | 2,
-		^a&15<<3 | 1<<2 | 2,
+		inv(dst, 3)<<7 | inv(b, 4)<<6 | inv(b, 3)<<5 | inv(dst, 4)<<4 | 2,
+		^a&15<<3 | 1<<2 | prefix,
 		2<<5 | inv(a, 4)<<3,
-		0x52,
-		0xC0 | acc&7<<3 | b&7,
+		opcode,
+		0xC0 | dst&7<<3 | b&7,
 	}
 	f.asm.WriteByte('\t')
 	for _, b := range bytes {
 		fmt.Fprintf(&f.asm, "BYTE $0x%02x; ", b)
 	}
-	fmt.Fprintf(&f.asm, "// VDPBF16PS Z%d, Z%d, Z%d\n", b, a, acc)
+	fmt.Fprintf(&f.asm, "// %s Z%d, Z%d, Z%d\n", name, b, a, dst)
 }
 
 // constant declares a read-only table of 32-bit words.
@@ -136,5 +142,6 @@ func Files() map[string]string {
 	add("peak", peakFile)
 	add("elementwise", elementwiseFile)
 	add("blocks", blocksFile)
+	add("attention", attentionFile)
 	return out
 }

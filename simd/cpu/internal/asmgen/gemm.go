@@ -21,6 +21,8 @@ type product struct {
 	typ            string
 	aBytes, bBytes int
 	step           func(f *file, t tile, u int)
+	rowPitch       int // bytes from row to row of A, where A is no panel: steps are neighbours
+	stepPitch      int // bytes from step to step of A, where A is no panel: rows are neighbours
 }
 
 // tile is one kernel being printed.
@@ -34,17 +36,30 @@ type tile struct {
 func (t tile) acc(i, j int) int { return t.bytes/2 - 1 - (i*nv + j) }
 
 // aOff and bOff are offsets of unrolled step u: of row i's bytes of A and of vector j of B.
-func (t tile) aOff(u, i int) int { return (u*t.mr + i) * t.aBytes }
+func (t tile) aOff(u, i int) int {
+	switch {
+	case t.rowPitch > 0:
+		return u*t.aBytes + i*t.rowPitch
+	case t.stepPitch > 0:
+		return u*t.stepPitch + i*t.aBytes
+	}
+	return (u*t.mr + i) * t.aBytes
+}
 func (t tile) bOff(u, j int) int { return (u*nv + j) * t.lanes() * t.bBytes }
 
 func gemmFile(f *file) {
+	f32, mixedF16 := product{typ: "F32", aBytes: 4, bBytes: 4, step: stepF32}, product{typ: "MixedF16", aBytes: 4, bBytes: 2, step: stepMixedF16}
+	bf16, mixedBF16 := product{typ: "BF16", aBytes: 4, bBytes: 4, step: stepBF16}, product{typ: "MixedBF16", aBytes: 8, bBytes: 4, step: stepMixedBF16}
+	bf16Rows, bf16Columns := bf16, bf16
+	bf16Rows.typ, bf16Rows.rowPitch = "BF16Rows", weightPitch
+	bf16Columns.typ, bf16Columns.stepPitch = "BF16Columns", pairPitch
 	for _, target := range []struct {
 		isa
 		mr       int
 		products []product
 	}{
-		{avx512, mrAVX512, []product{{"F32", 4, 4, stepF32}, {"BF16", 4, 4, stepBF16}, {"MixedBF16", 8, 4, stepMixedBF16}, {"MixedF16", 4, 2, stepMixedF16}}},
-		{avx2, mrAVX2, []product{{"F32", 4, 4, stepF32}, {"MixedBF16", 8, 4, stepMixedBF16}, {"MixedF16", 4, 2, stepMixedF16}}},
+		{avx512, mrAVX512, []product{f32, bf16, mixedBF16, mixedF16, bf16Rows, bf16Columns}},
+		{avx2, mrAVX2, []product{f32, mixedBF16, mixedF16}},
 	} {
 		for _, p := range target.products {
 			fmt.Fprintf(&f.stubs, "var gemm%s%s = []microKernel{nil", p.typ, target.name)

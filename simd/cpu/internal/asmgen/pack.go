@@ -14,6 +14,8 @@ func (f *file) packTranspose() {
 		ptr("dst", "DI"), ptr("src", "SI"), num("k", "CX"), num("ld", "R8"), num("ds", "R9"), num("rows", "R11"))
 	f.laneMask("R11", "K1")
 	f.i("XORQ", "R13", "R13")
+	f.i("MOVQ", "R8", "R15")
+	f.i("SHLQ", "$4", "R15")
 	f.i("SUBQ", "$16", "CX")
 	f.i("JLT", "tail")
 	f.label("loop")
@@ -49,7 +51,7 @@ func (f *file) laneMask(n, k string) {
 	f.i("KMOVQ", "AX", k)
 }
 
-// loadRows reads Z0–Z15 from 16 rows; rows past the last repeat it, and R13 is zero.
+// loadRows reads Z0–Z15 from 16 rows; rows past the last repeat it, and R13 is zero. It asks for the rows R15 bytes behind, which are packed next.
 func (f *file) loadRows(mask string) {
 	f.i("MOVQ", "SI", "R10")
 	for r := range 16 {
@@ -59,6 +61,7 @@ func (f *file) loadRows(mask string) {
 			f.i("CMOVQLE", "R13", "R12")
 			f.i("ADDQ", "R12", "R10")
 		}
+		f.i("PREFETCHT0", "(R10)(R15*1)")
 		if mask == "" {
 			f.i("VMOVDQU32", "(R10)", fmt.Sprintf("Z%d", r))
 		} else {
@@ -129,36 +132,46 @@ func (f *file) packRows16() {
 	f.fn("packRows16AVX512", "writes dst[u·ds + 4·c] = src[2u·ld + 2·c] | src[(2u+1)·ld + 2·c]<<16 for 2u < k and c < n ≤ 32, zero for a missing row or n ≤ c < w ≤ 32.",
 		ptr("dst", "DI"), ptr("src", "SI"), num("k", "CX"), num("ld", "R8"), num("ds", "R9"), num("n", "R10"), num("w", "R11"))
 	f.packMasks()
+	f.i("CMPQ", "R11", "$16")
+	f.i("JLE", "narrow")
+	f.pairRows("", 2)
+	f.label("narrow")
+	f.pairRows("16", 1)
+	f.label("done")
+	f.ret()
+}
+
+// pairRows prints the loop of packRows16 for rows of so many vectors.
+func (f *file) pairRows(name string, vectors int) {
 	low := func() {
-		for j := range 2 {
-			f.i("VPMOVZXWD.Z", mem(32*j, "SI"), fmt.Sprintf("K%d", 1+j), fmt.Sprintf("Z%d", j))
+		for j := range vectors {
+			f.i("VPMOVZXWD.Z", mem(32*j, "SI"), fmt.Sprintf("K%d", 1+j), z(j))
 		}
 	}
 	write := func() {
-		for j := range 2 {
-			f.i("VMOVDQU32", fmt.Sprintf("Z%d", j), fmt.Sprintf("K%d", 3+j), mem(64*j, "DI"))
+		for j := range vectors {
+			f.i("VMOVDQU32", z(j), fmt.Sprintf("K%d", 3+j), mem(64*j, "DI"))
 		}
 	}
 	f.i("SUBQ", "$2", "CX")
-	f.i("JLT", "tail")
-	f.label("loop")
+	f.i("JLT", "tail"+name)
+	f.label("loop" + name)
 	low()
 	f.i("ADDQ", "R8", "SI")
-	for j := range 2 {
-		f.i("VPMOVZXWD.Z", mem(32*j, "SI"), fmt.Sprintf("K%d", 1+j), fmt.Sprintf("Z%d", 2+j))
-		f.i("VPSLLD", "$16", fmt.Sprintf("Z%d", 2+j), fmt.Sprintf("Z%d", 2+j))
-		f.i("VPORD", fmt.Sprintf("Z%d", 2+j), fmt.Sprintf("Z%d", j), fmt.Sprintf("Z%d", j))
+	for j := range vectors {
+		f.i("VPMOVZXWD.Z", mem(32*j, "SI"), fmt.Sprintf("K%d", 1+j), z(2+j))
+		f.i("VPSLLD", "$16", z(2+j), z(2+j))
+		f.i("VPORD", z(2+j), z(j), z(j))
 	}
 	write()
 	f.i("ADDQ", "R8", "SI")
 	f.i("ADDQ", "R9", "DI")
 	f.i("SUBQ", "$2", "CX")
-	f.i("JGE", "loop")
-	f.label("tail")
+	f.i("JGE", "loop"+name)
+	f.label("tail" + name)
 	f.i("ADDQ", "$2", "CX")
 	f.i("JEQ", "done")
 	low()
 	write()
-	f.label("done")
-	f.ret()
+	f.i("JMP", "done")
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package corpus
+package mapped
 
 import (
 	"os"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapFile maps a file read-only; unmap ends the mapping. An empty file maps to nil.
-func mapFile(path string) (data []byte, unmap func() error, err error) {
+// File maps a file read-only; unmap ends the mapping. An empty file maps to nil.
+func File(path string) (data []byte, unmap func() error, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"quire/lib/checkpoint"
+	"quire/lib/model"
+	"quire/lib/token"
+	"quire/simd"
+	"quire/simd/dtype"
+	"quire/simd/tensor"
+)
+
+//go:embed bench_infer.mjs
+var llamaScript string
+
+// llama is a process that runs llama.cpp.
+type llama struct {
+	about  string
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Scanner
+	script string
+	path   string // of the model that is loaded
+	size   int
+	seqs   int
+	depth  int // tokens of sequence 0 that are computed
+}
+
+// startLlama runs the script with Node.js in the folder where npm has installed node-llama-cpp.
+func startLlama(dir string) (*llama, error) {
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "node-llama-cpp")); dir == "" || err != nil {
+		return nil, fmt.Errorf("bench infer: --npm %q has no node-llama-cpp: run 'npm install node-llama-cpp@3.22.1' in a folder and name it", dir)
+	}
+	l := &llama{script: filepath.Join(dir, "quire-bench-infer.mjs")}
+	if err := os.WriteFile(l.script, []byte(llamaScript), 0o644); err != nil {
+		return nil, err
+	}
+	l.cmd = exec.Command("node", l.script)
+	l.cmd.Dir, l.cmd.Stderr = dir, os.Stderr
+	var err error
+	if l.in, err = l.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := l.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	l.out = bufio.NewScanner(out)
+	if err := l.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("bench infer: %v: Node.js 20 or newer must be on PATH", err)
+	}
+	var hello struct{ About, Release string }
+	if err := l.read(&hello); err != nil {
+		return nil, err
+	}
+	l.about = hello.Release + " " + hello.About
+	return l, nil
+}
+
+func (l *llama) close() {
+	l.in.Close()
+	_ = l.cmd.Wait()
+	os.Remove(l.script)
+}
+
+func (l *llama) read(v any) error {
+	if !l.out.Scan() {
+		return fmt.Errorf("bench infer: llama.cpp's process ended: %v", l.out.Err())
+	}
+	return json.Unmarshal(l.out.Bytes(), v)
+}
+
+// do sends one command and returns its seconds.
+func (l *llama) do(op string, args map[string]any) (float64, error) {
+	if args == nil {
+		args = map[string]any{}
+	}
+	args["op"] = op
+	line, err := json.Marshal(args)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := l.in.Write(append(line, '\n')); err != nil {
+		return 0, err
+	}
+	var answer struct {
+		Seconds float64
+		Error   string
+	}
+	if err := l.read(&answer); err != nil {
+		return 0, err
+	}
+	if answer.Error != "" {
+		return 0, fmt.Errorf("bench infer: llama.cpp: %s: %s", op, answer.Error)
+	}
+	return answer.Seconds, nil
+}
+
+// open loads a model, unless it is loaded, and makes a context of that many tokens and sequences.
+func (l *llama) open(path string, size, seqs int) error {
+	if l.path != path {
+		if _, err := l.do("load", map[string]any{"path": path}); err != nil {
+			return err
+		}
+		l.path, l.size = path, 0
+	}
+	if l.size == size && l.seqs == seqs {
+		return nil
+	}
+	l.size, l.seqs, l.depth = size, seqs, 0
+	_, err := l.do("context", map[string]any{"size": size, "seqs": seqs, "threads": simd.Default().Info().Threads})
+	return err
+}
+
+func (l *llama) prefill(n int) (float64, error) {
+	s, err := l.do("prefill", map[string]any{"seq": 0, "at": 0, "n": n})
+	if err != nil {
+		return 0, err
+	}
+	_, err = l.do("clear", map[string]any{"seqs": l.seqs})
+	return float64(n) / s, err
+}
+
+// decode gives every sequence a prompt and then n tokens one at a time.
+func (l *llama) decode(seqs, prompt, n int) (float64, error) {
+	for s := range seqs {
+		if _, err := l.do("prefill", map[string]any{"seq": s, "at": 0, "n": prompt}); err != nil {
+			return 0, err
+		}
+	}
+	s, err := l.do("decode", map[string]any{"seqs": seqs, "at": prompt, "n": n})
+	if err != nil {
+		return 0, err
+	}
+	_, err = l.do("clear", map[string]any{"seqs": seqs})
+	return float64(seqs*n) / s, err
+}
+
+// deep decodes after a long prompt, which is computed once and kept beside the model.
+func (l *llama) deep(path string, depth, n int) (float64, error) {
+	if l.depth != depth {
+		state := fmt.Sprintf("%s.llama-%d", path, depth)
+		op, args := "restore", map[string]any{"path": state, "size": l.size}
+		if _, err := os.Stat(state); err != nil {
+			if _, err := l.do("prefill", map[string]any{"seq": 0, "at": 0, "n": depth}); err != nil {
+				return 0, err
+			}
+			op, args = "save", map[string]any{"path": state, "n": depth}
+		}
+		if _, err := l.do(op, args); err != nil {
+			return 0, err
+		}
+		l.depth = depth
+	}
+	s, err := l.do("decode", map[string]any{"seqs": 1, "at": depth, "n": n})
+	if err != nil {
+		return 0, err
+	}
+	_, err = l.do("forget", map[string]any{"seq": 0, "from": depth})
+	return float64(n) / s, err
+}
+
+// writeTinyLlama writes random weights of TinyLlama's shape, with a vocabulary that means nothing.
+func writeTinyLlama(ctx context.Context, path string, dt dtype.Type) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	c := model.Config{
+		Family: model.Llama, HiddenSize: 2048, IntermediateSize: 5632, NumLayers: 22, NumHeads: 32, NumKVHeads: 4, HeadDim: 64,
+		VocabSize: 32000, MaxSeqLen: 16384, RMSNormEps: 1e-5, RopeTheta: 1e4, BOS: []uint32{1}, EOS: []uint32{2},
+	}
+	tokens, types, scores := []string{"<unk>", "<s>", "</s>"}, []int32{2, 3, 3}, make([]float32, c.VocabSize)
+	for i := range 256 {
+		tokens, types = append(tokens, fmt.Sprintf("<0x%02X>", i)), append(types, 6)
+	}
+	for len(tokens) < c.VocabSize {
+		scores[len(tokens)] = -float32(len(tokens))
+		tokens, types = append(tokens, fmt.Sprintf("▁w%d", len(tokens))), append(types, 1)
+	}
+	tok, err := token.GGUF(map[string]any{
+		"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types, "tokenizer.ggml.scores": scores,
+		"tokenizer.ggml.bos_token_id": uint32(1), "tokenizer.ggml.eos_token_id": uint32(2),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("writing", path)
+	w := c.NewWeights(tensor.Heap, dtype.BF16)
+	w.Init(c, 1)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return checkpoint.SaveGGUF(path, c, w, tok, func(string) dtype.Type { return dt })
+}

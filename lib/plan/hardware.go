@@ -1,0 +1,197 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"quire/lib/model"
+	"quire/simd/dtype"
+	"quire/simd/tensor"
+)
+
+// Hardware is the machine that a plan is made for. Measure fills it in; fields that are 0 are not known, and what depends on them is
+// left out of a plan.
+type Hardware struct {
+	Name      string
+	Memory    int64   // bytes that may be used
+	PeakBF16  float64 // operations a second
+	PeakF32   float64
+	ReadBytes float64 // a second
+	Speed     Speed
+}
+
+// Speed is the measured time of training's parts, in seconds for one pass of MicroTokens tokens.
+type Speed struct {
+	Model       model.Config // that was measured: all but its number of layers holds for the plan's, or time is scaled by arithmetic
+	SeqLen      int
+	MicroTokens int
+	Rest        float64 // embedding, head and loss
+	Layer       float64
+	StepRest    float64 // of the optimiser, embedding and head
+	StepLayer   float64
+}
+
+// step is the time of one optimiser's step.
+func (h Hardware) step(c model.Config, d Data) float64 {
+	s := h.Speed
+	if s.MicroTokens == 0 {
+		return 0
+	}
+	passes := float64(d.BatchTokens) / float64(s.MicroTokens)
+	if s.fits(c, d) {
+		layers := float64(c.NumLayers)
+		return passes*(s.Rest+layers*s.Layer) + s.StepRest + layers*s.StepLayer
+	}
+	probe := s.Model
+	layers := float64(probe.NumLayers)
+	rate := probe.TrainFLOPs(s.SeqLen) * float64(s.MicroTokens) / (s.Rest + layers*s.Layer)
+	stepRate := float64(probe.Params()) / (s.StepRest + layers*s.StepLayer)
+	return c.TrainFLOPs(d.SeqLen)*float64(d.BatchTokens)/rate + float64(c.Params())/stepRate
+}
+
+// fits reports whether the measured layers are the plan's own.
+func (s Speed) fits(c model.Config, d Data) bool {
+	m := s.Model
+	return m.HiddenSize == c.HiddenSize && m.IntermediateSize == c.IntermediateSize && m.NumHeads == c.NumHeads && m.NumKVHeads == c.NumKVHeads &&
+		m.HeadDim == c.HeadDim && m.VocabSize == c.VocabSize && m.TieWordEmbeddings == c.TieWordEmbeddings && s.SeqLen == d.SeqLen
+}
+
+// Measure measures the machine, and the training speed of c's own layers with a few real steps of models of one and of three layers.
+// Where those would take more than a quarter of the memory it measures a Depth(8) instead, and plans scale by arithmetic.
+func Measure(ctx context.Context, b tensor.Backend, c model.Config, d Data) (Hardware, error) {
+	info := b.Info()
+	h := Hardware{Name: fmt.Sprintf("%s %s, %d threads", info.Name, info.Variant, info.Threads), Memory: memory()}
+	if p, ok := b.(tensor.Prober); ok {
+		h.PeakBF16 = p.Probe(tensor.PeakBF16, info.Threads)
+		h.PeakF32 = p.Probe(tensor.PeakF32, info.Threads)
+		h.ReadBytes = p.Probe(tensor.ReadBytes, info.Threads)
+	}
+	if err := c.Validate(); err != nil {
+		return h, err
+	}
+	d = d.defaults(c)
+	if err := d.validate(c); err != nil {
+		return h, err
+	}
+	if three := withLayers(c, 3); h.Memory > 0 && Overhead(three.PlanTraining(options(d)).Total()+2*three.WeightBytes(dtype.F32)) > h.Memory/4 {
+		c = model.Depth(8)
+		c.VocabSize, c.BOS, c.EOS = 8192, []uint32{1}, []uint32{2}
+		d = Data{}.defaults(c)
+	}
+	var pass, step [2]float64
+	for i, layers := range []int{1, 3} {
+		var err error
+		if pass[i], step[i], err = probe(ctx, b, withLayers(c, layers), d); err != nil {
+			return h, err
+		}
+	}
+	s := Speed{Model: c, SeqLen: d.SeqLen, MicroTokens: d.MicroTokens, Layer: (pass[1] - pass[0]) / 2, StepLayer: (step[1] - step[0]) / 2}
+	s.Rest, s.StepRest = max(0, pass[0]-s.Layer), max(0, step[0]-s.StepLayer)
+	if s.Layer <= 0 || s.StepLayer <= 0 {
+		return h, fmt.Errorf("plan: the machine is too busy to measure: three layers took no longer than one; measure again")
+	}
+	h.Speed = s
+	return h, nil
+}
+
+func withLayers(c model.Config, n int) model.Config {
+	c.NumLayers = n
+	return c
+}
+
+func options(d Data) model.TrainOptions {
+	return model.TrainOptions{Compute: dtype.BF16, MaxTokens: d.MicroTokens}
+}
+
+// Passes that are timed, behind one that warms up. The fastest counts for little on a busy machine, the slowest for nothing: the
+// median is taken.
+const probePasses = 5
+
+// probe times passes and steps of a model with random weights and tokens.
+func probe(ctx context.Context, b tensor.Backend, c model.Config, d Data) (pass, step float64, err error) {
+	w := c.NewWeights(tensor.Heap, dtype.F32)
+	w.Init(c, 1)
+	t, err := model.NewTrainer(b, c, w, options(d))
+	if err != nil {
+		return 0, 0, err
+	}
+	m, v := c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32)
+	e := examples(c, d)
+	var passes, steps []float64
+	for i := range 1 + probePasses {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		start := time.Now()
+		t.Step(e)
+		middle := time.Now()
+		adamW(b, t, m, v, i+1)
+		if i > 0 {
+			passes, steps = append(passes, middle.Sub(start).Seconds()), append(steps, time.Since(middle).Seconds())
+		}
+	}
+	return median(passes), median(steps), nil
+}
+
+func median(x []float64) float64 {
+	slices.Sort(x)
+	return x[len(x)/2]
+}
+
+// examples are rows of random tokens, each row one document.
+func examples(c model.Config, d Data) model.Examples {
+	n := d.MicroTokens
+	r := rand.New(rand.NewPCG(1, 2))
+	ids, pos, labels, grad := make([]int32, n), make([]int32, n), make([]int32, n), make([]float32, n)
+	cu := []int32{0}
+	for i := range n {
+		ids[i], labels[i], pos[i], grad[i] = r.Int32N(int32(c.VocabSize)), r.Int32N(int32(c.VocabSize)), int32(i%d.SeqLen), 1/float32(n)
+		if (i+1)%d.SeqLen == 0 {
+			cu = append(cu, int32(i+1))
+		}
+	}
+	return model.Examples{IDs: tensor.FromI32(ids, n), Pos: tensor.FromI32(pos, n), Labels: tensor.FromI32(labels, n), Cu: cu, GradLoss: tensor.FromF32(grad, n)}
+}
+
+// adamW is an optimiser's step as lib/train takes it, the norm of the gradients included.
+func adamW(b tensor.Backend, t *model.Trainer, m, v *model.Weights, step int) {
+	squares := tensor.New(dtype.F32, 1)
+	moments := map[string][2]tensor.Tensor{}
+	for name, w := range m.All() {
+		moments[name] = [2]tensor.Tensor{*w}
+	}
+	for name, w := range v.All() {
+		moments[name] = [2]tensor.Tensor{moments[name][0], *w}
+	}
+	for p := range t.Params() {
+		b.Reduce(tensor.SumSquares, squares.Reshape(), p.Grad.Reshape(-1))
+	}
+	for p := range t.Params() {
+		mv := moments[p.Name]
+		b.AdamW(tensor.AdamW{W: p.W, G: p.Grad, M: mv[0], V: mv[1], Out: p.Out, LR: 1e-4, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: step})
+	}
+	t.Grads().Zero()
+}
+
+// memory is what the system could give now; 0 where it does not tell.
+func memory() int64 {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			if err == nil {
+				return n << 10
+			}
+		}
+	}
+	return 0
+}
