@@ -141,6 +141,10 @@ func (d *modelDrafter) follow(c *chunk) bool {
 		s = &sequence{}
 		d.seqs[c.task] = s
 	}
+	if rope := d.run.ropeFor(len(c.ids) + c.n); rope != s.rope {
+		s.drop(d.pages)
+		s.rope = rope
+	}
 	same := 0
 	for same < min(s.done, len(c.ids)-1) && s.ids[same] == c.ids[same] {
 		same++
