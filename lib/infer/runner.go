@@ -2,7 +2,6 @@ package infer
 
 import (
 	"quire/lib/model"
-	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
@@ -21,17 +20,17 @@ type runner struct {
 }
 
 // newRunner makes one for texts of up to maxLen tokens. The model's own scratch is left alone.
-func newRunner(b tensor.Backend, m *model.Model, maxLen, pages int, kv dtype.Type) (*runner, error) {
+func newRunner(b tensor.Backend, m *model.Model, maxLen, pages int, kv tensor.KVConfig) (*runner, error) {
 	r := &runner{b: b, m: m.Fork(), c: m.Config()}
 	if maxLen > r.m.MaxPositions() {
 		r.m.SetMaxPositions(maxLen)
 	}
-	c := tensor.KVConfig{Pages: pages, PageSize: BlockTokens, KVHeads: r.c.NumKVHeads, HeadDim: r.c.HeadDim, DType: kv}
-	if err := c.Validate(); err != nil {
+	kv.Pages = pages
+	if err := kv.Validate(); err != nil {
 		return nil, err
 	}
 	for range r.c.NumLayers {
-		r.kvs = append(r.kvs, b.NewKV(c))
+		r.kvs = append(r.kvs, b.NewKV(kv))
 	}
 	return r, nil
 }
