@@ -71,11 +71,21 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "slices.Equal(all.Index(2).F32()", mime: "text/plain", pattern: `^true$`},
 		{cell: "b.SoftmaxGrad", mime: "stream", pattern: `by difference -0\.40090, by the backward pass -0\.40090`},
 	},
+	"04_infer.ipynb": {
+		{cell: "gosrc.Documents", mime: "stream", pattern: `doc comments of (\d+) packages`, low: 100, high: 1e5},
+		{cell: "checkpoint.SaveGGUF", mime: "stream", pattern: `BF16 +\d+ KB +perplexity +([\d.]+)`, low: 5, high: 1000},
+		{cell: "checkpoint.SaveGGUF", mime: "stream", pattern: `Q4_0 +\d+ KB +perplexity +([\d.]+)`, low: 5, high: 1000},
+		{cell: "What quantising costs", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "grammar.JSONSchema", mime: "stream", pattern: `(\d+) of 8 answers are valid`, low: 8, high: 8},
+		{cell: "session.Fork()", mime: "stream", pattern: `both ways on from it together (\d+)`, low: 60, high: 150},
+		{cell: "Beams: 4", mime: "stream", pattern: `(?m)^-\d`},
+	},
 }
 
 // notebookParams shorten what a person would wait for.
 var notebookParams = map[string][]string{
 	"02_pretrain.ipynb": {"minutes=0.1", "megabytes=5", "vocabulary=2048", "layers=2"},
+	"04_infer.ipynb":    {"steps=40"},
 }
 
 // Every notebook of the project runs from a fresh kernel, and its outputs mean what its text says.
