@@ -263,6 +263,13 @@ func (r *Run) do(ctx context.Context, f func(*loop) error) error {
 	select {
 	case err := <-c.done:
 		return err
+	case <-r.finished:
+		select {
+		case err := <-c.done:
+			return err
+		default: // the loop has ended in the middle of f
+			return errEnded
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
