@@ -2,4 +2,4 @@
 
 package host
 
-var zzTables = [][]table{zzlib, zzsimd, zzdatasets, zzecharts, zzstd, zzarrow, zzgonb}
+var zzTables = [][]table{zzlib, zzsimd, zzdatasets, zzecharts, zzstd, zzarrow, zzgonb, zzzstd}

@@ -10,15 +10,18 @@ import (
 	p_quire_lib_checkpoint "quire/lib/checkpoint"
 	p_quire_lib_clean "quire/lib/clean"
 	p_quire_lib_clean_fasttext "quire/lib/clean/fasttext"
+	p_quire_lib_contam "quire/lib/contam"
 	p_quire_lib_corpus "quire/lib/corpus"
 	p_quire_lib_corpus_mix "quire/lib/corpus/mix"
 	p_quire_lib_corpus_shard "quire/lib/corpus/shard"
 	p_quire_lib_dedup "quire/lib/dedup"
 	p_quire_lib_dedup_sealed "quire/lib/dedup/sealed"
+	p_quire_lib_infer "quire/lib/infer"
 	p_quire_lib_infer_grammar "quire/lib/infer/grammar"
 	p_quire_lib_infer_sample "quire/lib/infer/sample"
 	p_quire_lib_model "quire/lib/model"
 	p_quire_lib_plan "quire/lib/plan"
+	p_quire_lib_quant "quire/lib/quant"
 	p_quire_lib_show "quire/lib/show"
 	p_quire_lib_token "quire/lib/token"
 	p_quire_lib_track "quire/lib/track"
@@ -169,6 +172,19 @@ var zzlib = []table{
 		{"Open", p_quire_lib_clean_fasttext.Open},
 		{"Parse", p_quire_lib_clean_fasttext.Parse},
 	}},
+	{path: "quire/lib/contam", name: "contam", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/memory io iter quire/lib/corpus quire/lib/dedup sync sync/atomic time", symbols: []symbol{
+		{"Both", p_quire_lib_contam.Both},
+		{"Config", (*p_quire_lib_contam.Config)(nil)},
+		{"Found", (*p_quire_lib_contam.Found)(nil)},
+		{"GPT3", p_quire_lib_contam.GPT3},
+		{"Index", (*p_quire_lib_contam.Index)(nil)},
+		{"Item", (*p_quire_lib_contam.Item)(nil)},
+		{"Match", (*p_quire_lib_contam.Match)(nil)},
+		{"New", p_quire_lib_contam.New},
+		{"Open", p_quire_lib_contam.Open},
+		{"Report", (*p_quire_lib_contam.Report)(nil)},
+		{"SetReport", (*p_quire_lib_contam.SetReport)(nil)},
+	}},
 	{path: "quire/lib/corpus", name: "corpus", deps: "bufio context encoding/json github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/endian github.com/apache/arrow/go/v17/arrow/ipc github.com/apache/arrow/go/v17/arrow/memory hash hash/maphash io io/fs iter os quire/lib/show reflect sync sync/atomic time", symbols: []symbol{
 		{"BadRecord", (*p_quire_lib_corpus.BadRecord)(nil)},
 		{"Batch", (*p_quire_lib_corpus.Batch)(nil)},
@@ -183,10 +199,12 @@ var zzlib = []table{
 		{"Exploration", (*p_quire_lib_corpus.Exploration)(nil)},
 		{"Explore", p_quire_lib_corpus.Explore},
 		{"ExportConfig", (*p_quire_lib_corpus.ExportConfig)(nil)},
+		{"Fetch", p_quire_lib_corpus.Fetch},
 		{"Fields", (*p_quire_lib_corpus.Fields)(nil)},
 		{"Glob", p_quire_lib_corpus.Glob},
 		{"Import", (*p_quire_lib_corpus.Import)(nil)},
 		{"Mix", (*p_quire_lib_corpus.Mix)(nil)},
+		{"Mount", p_quire_lib_corpus.Mount},
 		{"New", p_quire_lib_corpus.New},
 		{"Open", p_quire_lib_corpus.Open},
 		{"Operator", (*p_quire_lib_corpus.Operator)(nil)},
@@ -197,6 +215,7 @@ var zzlib = []table{
 		{"Schema", &p_quire_lib_corpus.Schema},
 		{"Share", (*p_quire_lib_corpus.Share)(nil)},
 		{"Stage", (*p_quire_lib_corpus.Stage)(nil)},
+		{"Store", (*p_quire_lib_corpus.Store)(nil)},
 		{"WhatIf", (*p_quire_lib_corpus.WhatIf)(nil)},
 		{"Writer", (*p_quire_lib_corpus.Writer)(nil)},
 	}},
@@ -220,6 +239,8 @@ var zzlib = []table{
 		{"Create", p_quire_lib_corpus_shard.Create},
 		{"DefaultShardTokens", untyped{"untyped int", "1073741824"}},
 		{"Hash", (*p_quire_lib_corpus_shard.Hash)(nil)},
+		{"Match", (*p_quire_lib_corpus_shard.Match)(nil)},
+		{"Nearest", p_quire_lib_corpus_shard.Nearest},
 		{"Open", p_quire_lib_corpus_shard.Open},
 		{"OpenAll", p_quire_lib_corpus_shard.OpenAll},
 		{"Options", (*p_quire_lib_corpus_shard.Options)(nil)},
@@ -301,6 +322,29 @@ func Take[T uint32 | uint64](p *sealed.Parts, n int) []T {
 	return values
 }
 `},
+	{path: "quire/lib/infer", name: "infer", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/infer/grammar quire/lib/infer/sample quire/lib/model quire/lib/show quire/lib/token quire/simd/dtype quire/simd/tensor sync time", symbols: []symbol{
+		{"BlockTokens", untyped{"untyped int", "64"}},
+		{"Config", (*p_quire_lib_infer.Config)(nil)},
+		{"Engine", (*p_quire_lib_infer.Engine)(nil)},
+		{"ErrClosed", &p_quire_lib_infer.ErrClosed},
+		{"Finish", (*p_quire_lib_infer.Finish)(nil)},
+		{"LastToken", p_quire_lib_infer.LastToken},
+		{"Length", p_quire_lib_infer.Length},
+		{"Mean", p_quire_lib_infer.Mean},
+		{"New", p_quire_lib_infer.New},
+		{"NoPackedDir", untyped{"untyped string", "none"}},
+		{"Open", p_quire_lib_infer.Open},
+		{"Pair", (*p_quire_lib_infer.Pair)(nil)},
+		{"Pooling", (*p_quire_lib_infer.Pooling)(nil)},
+		{"Request", (*p_quire_lib_infer.Request)(nil)},
+		{"Scored", (*p_quire_lib_infer.Scored)(nil)},
+		{"Session", (*p_quire_lib_infer.Session)(nil)},
+		{"Stats", (*p_quire_lib_infer.Stats)(nil)},
+		{"Stop", p_quire_lib_infer.Stop},
+		{"Text", (*p_quire_lib_infer.Text)(nil)},
+		{"Token", (*p_quire_lib_infer.Token)(nil)},
+		{"Unfinished", p_quire_lib_infer.Unfinished},
+	}},
 	{path: "quire/lib/infer/grammar", name: "grammar", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/show quire/lib/token sync time", symbols: []symbol{
 		{"Choice", p_quire_lib_infer_grammar.Choice},
 		{"EBNF", p_quire_lib_infer_grammar.EBNF},
@@ -368,6 +412,18 @@ func Take[T uint32 | uint64](p *sealed.Parts, n int) []T {
 		{"Plan", (*p_quire_lib_plan.Plan)(nil)},
 		{"Speed", (*p_quire_lib_plan.Speed)(nil)},
 		{"Way", (*p_quire_lib_plan.Way)(nil)},
+	}},
+	{path: "quire/lib/quant", name: "quant", deps: "context iter quire/lib/model quire/lib/show quire/simd/dtype quire/simd/tensor sync time", symbols: []symbol{
+		{"AWQ", p_quire_lib_quant.AWQ},
+		{"Config", (*p_quire_lib_quant.Config)(nil)},
+		{"GPTQ", p_quire_lib_quant.GPTQ},
+		{"Method", (*p_quire_lib_quant.Method)(nil)},
+		{"Perplexity", p_quire_lib_quant.Perplexity},
+		{"Quantize", p_quire_lib_quant.Quantize},
+		{"RTN", p_quire_lib_quant.RTN},
+		{"Report", (*p_quire_lib_quant.Report)(nil)},
+		{"Result", (*p_quire_lib_quant.Result)(nil)},
+		{"Row", (*p_quire_lib_quant.Row)(nil)},
 	}},
 	{path: "quire/lib/show", name: "show", deps: "context encoding/json image image/color io iter strings sync sync/atomic time", symbols: []symbol{
 		{"Bar", p_quire_lib_show.Bar},

@@ -147,6 +147,7 @@ var zzsimd = []table{
 		{"ReLUGrad", p_quire_simd_tensor.ReLUGrad},
 		{"ReadBytes", p_quire_simd_tensor.ReadBytes},
 		{"ReduceOp", (*p_quire_simd_tensor.ReduceOp)(nil)},
+		{"Repacker", (*p_quire_simd_tensor.Repacker)(nil)},
 		{"Rotary", (*p_quire_simd_tensor.Rotary)(nil)},
 		{"RotaryConfig", (*p_quire_simd_tensor.RotaryConfig)(nil)},
 		{"Rsqrt", p_quire_simd_tensor.Rsqrt},

@@ -25,6 +25,7 @@ type Config struct {
 	MaxSeqs    int            // texts that are computed together; 0: 64
 	StepTokens int            // tokens of one step, which bounds how long a decoding text waits for prompts of others; 0: 512
 	NoPrefix   bool           // keep nothing of finished texts
+	PackedDir  string         // where Open keeps packed weights; "": the user's cache directory, NoPackedDir: nowhere
 
 	Lookup int          // guess up to so many tokens by looking the last ones up in the text (n-gram speculation); 0: off
 	Draft  *model.Model // guess with this model, which has the same vocabulary; nil: off
@@ -44,6 +45,7 @@ type Engine struct {
 	stats   Stats
 
 	vocabs   map[string]*grammar.Vocab // of tok, by the ids that may end a text; made where a grammar is used
+	kept     *keeper                   // of Open
 	closers  []func() error
 	arrivals uint64
 

@@ -216,4 +216,3 @@ func noLeak(t *testing.T, e *Engine) {
 		t.Fatal(err)
 	}
 }
-

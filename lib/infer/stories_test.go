@@ -120,4 +120,3 @@ func TestText(t *testing.T) {
 		}
 	}
 }
-

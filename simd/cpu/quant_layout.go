@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"quire/simd/dtype"
 )
@@ -10,11 +11,13 @@ import (
 // scale has 32 neighbours, one a column; codes are interleaved so that VPDPBUSD meets four elements of k of 16 columns.
 type blockLayout struct {
 	subs            int
-	superHead, head int                                       // bytes of scales of a superblock and of a sub-block
-	codeBytes       int                                       // bytes of codes of a sub-block
-	bits            int                                       // of a code: 4, 5, 6 or 8
-	zero            int                                       // what is taken off a code
-	pairs           int                                       // 1: two scales a sub-block
+	superHead, head int  // bytes of scales of a superblock and of a sub-block
+	codeBytes       int  // bytes of codes of a sub-block
+	bits            int  // of a code: 4, 5, 6 or 8
+	zero            int  // what is taken off a code
+	pairs           int  // 1: two scales a sub-block
+	plain           bool // a row's blocks are one half and codes that go to the panel four bytes at a time, flipped
+	flip            uint32
 	read            func(x column, src []byte, q *[256]uint8) // takes a superblock apart: its codes, and its scales to the heads
 }
 
@@ -50,6 +53,10 @@ func (x column) byte(sub, at int, v byte) { x.sub(sub)[at+x.c] = v }
 
 // pack writes one row of blocks as column c of a panel of zeros.
 func (l *blockLayout) pack(panel []byte, c int, dt dtype.Type, row []byte) {
+	if l.plain {
+		l.packPlain(start(panel), c, len(row)/dt.BlockBytes(), dt.BlockBytes(), start(row))
+		return
+	}
 	bytes := dt.Bytes(l.elements())
 	var q [256]uint8
 	for ; len(row) > 0; row, panel = row[bytes:], panel[l.superBytes():] {
@@ -61,33 +68,48 @@ func (l *blockLayout) pack(panel []byte, c int, dt dtype.Type, row []byte) {
 	}
 }
 
-// place writes the codes of a sub-block: see nibbles in asmgen for the order of the bits.
-func (x column) place(dst []byte, q []uint8) {
-	lane := x.c/16*64 + x.c%16*4
-	if x.l.bits == 8 {
-		for k, v := range q {
-			dst[k/4*128+lane+k%4] = v
+// packPlain is pack for Q8_0 and Q4_0, which loading a model waits for (BenchmarkPackBlocks).
+func (l *blockLayout) packPlain(panel unsafe.Pointer, c, blocks, blockBytes int, row unsafe.Pointer) {
+	codes, step := l.head+c/16*64+c%16*4, l.superBytes()
+	for range blocks {
+		*(*uint16)(at(panel, 2*c)) = *(*uint16)(row)
+		for i := 2; i < blockBytes; i += 4 {
+			*(*uint32)(at(panel, codes+(i-2)*32)) = *(*uint32)(at(row, i)) ^ l.flip
 		}
-		return
-	}
-	for k := range 16 {
-		dst[k/4*128+lane+k%4] = q[k]&15 | q[k+16]&15<<4
-	}
-	for k, v := range q {
-		s, b := k/4, k%4
-		switch x.l.bits {
-		case 5:
-			dst[512+lane+b] |= v >> 4 << s
-		case 6:
-			dst[512+s/4*128+lane+b] |= v >> 4 << (2 * (s % 4))
-		}
+		row, panel = at(row, blockBytes), at(panel, step)
 	}
 }
 
+// place writes the codes of a sub-block, four at a time: see nibbles in asmgen for the order of the bits.
+func (x column) place(dst []byte, q []uint8) {
+	lane := x.c/16*64 + x.c%16*4
+	if x.l.bits == 8 {
+		for s := range 8 {
+			put32(dst[s*128+lane:], get32(q[4*s:]))
+		}
+		return
+	}
+	for s := range 4 {
+		put32(dst[s*128+lane:], get32(q[4*s:])&0x0f0f0f0f|get32(q[4*s+16:])&0x0f0f0f0f<<4)
+	}
+	for s := 0; x.l.bits > 4 && s < 8; s++ {
+		high, at := get32(q[4*s:])>>4&0x03030303, dst[512+lane:]
+		if x.l.bits == 5 {
+			put32(at, get32(at)|high&0x01010101<<s)
+			continue
+		}
+		at = at[s/4*128:]
+		put32(at, get32(at)|high<<(2*(s%4)))
+	}
+}
+
+func get32(b []byte) uint32    { return binary.LittleEndian.Uint32(b) }
+func put32(b []byte, v uint32) { binary.LittleEndian.PutUint32(b, v) }
+
 // blockLayouts are the formats with kernels; asmgen's formats are their other half.
 var blockLayouts = map[dtype.Type]blockLayout{
-	dtype.Q8_0: {subs: 1, head: 64, codeBytes: 1024, bits: 8, zero: 128, read: readQ8},
-	dtype.Q4_0: {subs: 1, head: 64, codeBytes: 512, bits: 4, zero: 8, read: func(x column, src []byte, q *[256]uint8) { readLegacy(x, src, q, 0, 0) }},
+	dtype.Q8_0: {subs: 1, head: 64, codeBytes: 1024, bits: 8, zero: 128, read: readQ8, plain: true, flip: 0x80808080},
+	dtype.Q4_0: {subs: 1, head: 64, codeBytes: 512, bits: 4, zero: 8, read: func(x column, src []byte, q *[256]uint8) { readLegacy(x, src, q, 0, 0) }, plain: true},
 	dtype.Q4_1: {subs: 1, head: 128, codeBytes: 512, bits: 4, read: func(x column, src []byte, q *[256]uint8) { readLegacy(x, src, q, 2, 0) }},
 	dtype.Q5_0: {subs: 1, head: 64, codeBytes: 640, bits: 5, zero: 16, read: func(x column, src []byte, q *[256]uint8) { readLegacy(x, src, q, 0, 4) }},
 	dtype.Q5_1: {subs: 1, head: 128, codeBytes: 640, bits: 5, read: func(x column, src []byte, q *[256]uint8) { readLegacy(x, src, q, 2, 4) }},
@@ -99,8 +121,8 @@ var blockLayouts = map[dtype.Type]blockLayout{
 
 func readQ8(x column, src []byte, q *[256]uint8) {
 	x.half(0, 0, binary.LittleEndian.Uint16(src))
-	for i, v := range src[2:] {
-		q[i] = v ^ 0x80 // plus 128
+	for i := 0; i < blockK; i += 8 { // plus 128
+		binary.LittleEndian.PutUint64(q[i:], binary.LittleEndian.Uint64(src[2+i:])^0x8080808080808080)
 	}
 }
 
@@ -110,13 +132,17 @@ func readLegacy(x column, src []byte, q *[256]uint8, minBytes, highBytes int) {
 	if minBytes > 0 {
 		x.half(0, 64, binary.LittleEndian.Uint16(src[2:]))
 	}
-	high, codes := uint32(0), src[2+minBytes+highBytes:]
-	if highBytes > 0 {
-		high = binary.LittleEndian.Uint32(src[2+minBytes:])
+	codes := src[2+minBytes+highBytes:]
+	for i := 0; i < blockK/2; i += 8 {
+		v := binary.LittleEndian.Uint64(codes[i:])
+		binary.LittleEndian.PutUint64(q[i:], v&0x0f0f0f0f0f0f0f0f)
+		binary.LittleEndian.PutUint64(q[i+16:], v>>4&0x0f0f0f0f0f0f0f0f)
 	}
-	for i, v := range codes {
-		q[i] = v&15 | uint8(high>>i&1)<<4
-		q[i+16] = v>>4 | uint8(high>>(i+16)&1)<<4
+	if highBytes > 0 {
+		high := binary.LittleEndian.Uint32(src[2+minBytes:])
+		for i := range blockK {
+			q[i] |= uint8(high>>i&1) << 4
+		}
 	}
 }
 

@@ -1,5 +1,7 @@
 package tensor
 
+import "quire/simd/dtype"
+
 // Limit is something that the machine cannot exceed, whatever the kernel.
 type Limit uint8
 
@@ -14,6 +16,17 @@ const (
 type Prober interface {
 	// Probe measures for about 50 ms on that many threads, at most Info().Threads, and returns the rate a second; 0 if the machine has no such instruction.
 	Probe(l Limit, threads int) float64
+}
+
+// Repacker is a Backend whose packed operands can be kept in files: packing is then paid once a file, not once a start.
+type Repacker interface {
+	// Layout names all that the bytes of a packed operand depend on besides the operand: the machine's variant and the version of the layouts.
+	Layout() string
+	// PackedBytes views the memory of a packed operand; nil if it cannot be restored.
+	PackedBytes(p Packed) []byte
+	// Restore makes an operand of bytes that PackedBytes gave under the same Layout, for a tensor of type dt with k rows and n columns, packed from a transposed view as w.T() of a weight.
+	// It keeps data, which must be aligned to 64 and never change. The content is trusted; an error says that the length does not fit.
+	Restore(dt dtype.Type, k, n int, data []byte) (Packed, error)
 }
 
 // Varianter is a Backend that has code for several instruction levels.

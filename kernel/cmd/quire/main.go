@@ -25,6 +25,7 @@ type commands struct {
 	Logits     logitsCmd     `cmd:"" help:"Print the logits of a model for given token ids, as JSON."`
 	Train      trainCmd      `cmd:"" help:"Train a model as a configuration says."`
 	Quantize   quantizeCmd   `cmd:"" help:"Make a model smaller: 4 or 8 bits a weight, by rounding, AWQ or GPTQ."`
+	Generate   generateCmd   `cmd:"" help:"Continue a text with a model."`
 	Bench      benchCmd      `cmd:"" help:"Measure this build beside its peers, in one run."`
 	Version    versionCmd    `cmd:"" help:"Print version, Go release and SIMD level."`
 }
