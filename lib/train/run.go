@@ -199,37 +199,27 @@ func (r *Run) due(ctx context.Context) error {
 // serve does what was asked for since the last step, and waits while the run is paused. It is false when the run shall stop.
 func (r *Run) serve(ctx context.Context) bool {
 	for {
-		var idle chan struct{} // nil: wait
-		if !r.Paused() {
-			idle = closed
-		}
 		select {
 		case <-ctx.Done():
 			return false
 		case <-r.quit:
 			return false
-		default:
-		}
-		select {
 		case c := <-r.commands:
 			c.done <- c.do(r.loop)
 			continue
 		default:
 		}
+		if !r.Paused() {
+			return true
+		}
 		select {
+		case <-ctx.Done():
+		case <-r.quit:
 		case c := <-r.commands:
 			c.done <- c.do(r.loop)
-		case <-ctx.Done():
-			return false
-		case <-r.quit:
-			return false
-		case <-idle:
-			return true
 		}
 	}
 }
-
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // tell adds a record to the run's history and files.
 func (r *Run) tell(record Record) error {
