@@ -109,11 +109,11 @@ func open(c Config) (*Run, error) {
 
 // remember reads what the run has told before it was resumed.
 func (r *Run) remember() error {
-	records, events, err := readMetrics(r.loop.cfg.Dir, r.loop.Metrics)
+	records, events, size, err := readMetrics(r.loop.cfg.Dir, r.loop.Metrics)
 	if err != nil {
 		return err
 	}
-	r.records = records
+	r.records, r.loop.Metrics = records, size
 	for _, e := range events {
 		if e.Evaluation != nil {
 			r.evals = append(r.evals, e.Evaluation)
