@@ -180,7 +180,15 @@ func (c *kv) CopyPages(dst, src []int32) {
 	runtime.KeepAlive(c)
 }
 
-// lines returns keys or values j0 to j1−1 of one head, gathered in tmp where they lie in several pages.
+// widened is the conversion to BF16 of a cache of blocks, where attention computes in BF16.
+func (c *kv) widened() func(n int, out, x unsafe.Pointer) {
+	if attn := c.e.ks.attn; attn != nil && c.c.HeadDim%c.e.ks.bf16.nr == 0 {
+		return attn.widen[c.c.DType]
+	}
+	return nil
+}
+
+// lines returns keys or values j0 to j1−1 of one head, gathered in tmp where they lie in several pages; a block of keys of float32 behind it is for what they become.
 func (c *kv) lines(tmp unsafe.Pointer, pages []int32, head, j0, j1 int, values bool) matrix {
 	which, p, d, n := 0, c.c.PageSize, c.c.HeadDim, c.c.RowBytes()
 	if values {
@@ -197,6 +205,12 @@ func (c *kv) lines(tmp unsafe.Pointer, pages []int32, head, j0, j1 int, values b
 		}
 	}
 	if !m.dt.IsBlock() && c.c.Bits == 0 {
+		return m
+	}
+	if widen := c.widened(); widen != nil {
+		blocks := m.lines * d / m.dt.Block()
+		widen(blocks, at(tmp, keyBlock*d*4), m.p)
+		m.p, m.dt = at(tmp, keyBlock*d*4), dtype.BF16
 		return m
 	}
 	wide := make([]float32, m.lines*d)

@@ -19,7 +19,7 @@ import (
 // Queries are the last of their sequence: query i of Tq sees key j of Sk if j ≤ i + Sk − Tq (Causal), and if i + Sk − Tq − j < Window (Window > 0; Window needs Causal).
 // A query that sees no key gets Out = 0 and LSE = −Inf. LSE is log Σ e^(Scale·q·k), needed by AttentionGrad. Dao 2023, arXiv:2307.08691.
 //
-// Sums are F32; the probabilities may be rounded to the type of V before the second product. F32 operands are computed in F32 throughout. A query's bits depend on its own
+// Sums are F32; the probabilities may be rounded to the type of V before the second product. With a cache of blocks, queries, keys, values and probabilities may be rounded to BF16. F32 operands are computed in F32 throughout. A query's bits depend on its own
 // row and keys alone: equal for prefill in one piece, in chunks, and for decoding one by one. Out may be Q (in place); nothing else overlaps.
 type Attention struct {
 	Out, Q  Tensor
