@@ -43,8 +43,7 @@ func loadGGUF(path string) (*Model, error) {
 }
 
 func (g *GGUF) source() source {
-	return source{interleaved: ggufArch[g.arch()].interleaved, has: func(name string) bool { return g.Has(ggufNames.Replace(name)) },
-		get: func(name string) (tensor.Tensor, error) { return g.Tensor(ggufNames.Replace(name)) }}
+	return source{interleaved: ggufArch[g.arch()].interleaved, get: func(name string) (tensor.Tensor, error) { return g.Tensor(ggufNames.Replace(name)) }}
 }
 
 func (g *GGUF) arch() string {

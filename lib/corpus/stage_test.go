@@ -205,3 +205,22 @@ func TestStageNothing(t *testing.T) {
 		t.Errorf("%s %v", b, err)
 	}
 }
+
+// BenchmarkStage drops every other document and writes the rest; MB/s are of text that is read.
+func BenchmarkStage(b *testing.B) {
+	c := shaped(b, 64<<20)
+	s := Stage{Name: "half", Drop: func(b Batch, i int) string {
+		if i%2 == 0 {
+			return "even"
+		}
+		return ""
+	}}
+	b.SetBytes(64 << 20)
+	for n := 0; b.Loop(); n++ {
+		out, _, err := s.Run(b.Context(), c, filepath.Join(b.TempDir(), fmt.Sprint(n)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		out.Close()
+	}
+}

@@ -111,6 +111,10 @@ func TestForThreshold(t *testing.T) {
 			t.Errorf("at %v: %d×%d, want %v", threshold, c.Bands, c.Rows, want)
 		}
 	}
+	cfg := ForThreshold(128, 0.7)
+	if cfg.MinSimilarity = 0.7; cfg != InternLM() {
+		t.Errorf("InternLM's cut is %+v, the best one %+v", InternLM(), cfg)
+	}
 }
 
 func BenchmarkSignatures(b *testing.B) {

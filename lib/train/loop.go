@@ -244,7 +244,7 @@ func (l *loop) gradients(rows []mix.Row, r *Record) *tallies {
 	}
 	r.Micro = len(micros)
 	sums := newTallies()
-	l.trainer.Grads().Zero()
+	l.trainer.ZeroGrads()
 	for _, m := range micros {
 		losses := l.trainer.Step(l.examples(m, 1/float32(max(1, count))))
 		l.tally(sums, m, losses, &r.Longest)

@@ -48,7 +48,7 @@ func (e *engine) gemm(t *tile, aType, bType dtype.Type, p product) {
 	if p.m <= mr {
 		group = max(1, min(32, panels/(4*e.pool.threads())))
 	}
-	for group > 1 && panels/group < 2*e.pool.threads() {
+	for group > 1 && panels/group*max(1, p.m/(4*rowBlock)) < 2*e.pool.threads() {
 		group--
 	}
 	groups := (panels + group - 1) / group

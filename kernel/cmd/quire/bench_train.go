@@ -180,7 +180,7 @@ func (r *trainRun) step(rows [][]int32) (loss float64) {
 	for i := range share {
 		share[i] = 1 / float32(n)
 	}
-	r.train.Grads().Zero()
+	r.train.ZeroGrads()
 	losses := r.train.Step(model.Examples{IDs: tensor.FromI32(ids, n), Pos: tensor.FromI32(pos, n), Labels: tensor.FromI32(labels, n), Cu: cu, GradLoss: tensor.FromF32(share, n)})
 	for _, l := range losses.Loss.F32() {
 		loss += float64(l) / float64(n)

@@ -36,13 +36,12 @@ type corpusCleanCmd struct {
 
 // cleanReport is what the command prints.
 type cleanReport struct {
-	Input  int   `json:"input_documents"`
-	Bytes  int64 `json:"input_bytes"`
-	Judged int   `json:"judged"` // documents that have one of the languages
-	*corpus.WhatIf
-	Output  string      `json:"output,omitempty"`
-	Seconds float64     `json:"seconds"`
-	Bad     *badRecords `json:"bad,omitempty"`
+	Input          int         `json:"input_documents"`
+	InputBytes     int64       `json:"input_bytes"`
+	*corpus.WhatIf             // of the documents that have one of the languages
+	Output         string      `json:"output,omitempty"`
+	Seconds        float64     `json:"seconds"`
+	Bad            *badRecords `json:"bad,omitempty"`
 }
 
 // Run implements kong's command.
@@ -70,7 +69,7 @@ func (c *corpusCleanCmd) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	report := cleanReport{Input: in.NumDocs(), Output: c.Out, Bad: badOf(im)}
-	if report.Bytes, err = textBytes(in); err != nil {
+	if report.InputBytes, err = textBytes(in); err != nil {
 		return err
 	}
 	if change := c.change(); change != nil {
@@ -93,7 +92,6 @@ func (c *corpusCleanCmd) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	report.Judged = in.NumDocs()
 	what, err := corpus.Explore(ctx, in, ranges...)
 	if err != nil {
 		return err
