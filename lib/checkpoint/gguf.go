@@ -144,7 +144,7 @@ func writeGGUF(path string, meta map[string]any, list []payload) error {
 	for i := range data {
 		data[i].offset += int64(len(head))
 	}
-	return writeFile(path, head, data, int64(len(head)+offset))
+	return writeFile(path, "", head, data, int64(len(head)+offset))
 }
 
 func ggmlCode(dt dtype.Type) (uint32, bool) {

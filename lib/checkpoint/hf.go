@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -33,7 +34,7 @@ func loadHF(dir string) (*Model, error) {
 		return nil, err
 	}
 	h := &hfFolder{files: files, words: words, internLM2: c.Family == model.InternLM2, used: map[string]bool{}}
-	w, err := source{has: h.has, get: h.get, grouped: h.grouped(), interleaved: c.RopeInterleaved}.assemble(c)
+	w, err := source{get: h.get, grouped: h.grouped(), interleaved: c.RopeInterleaved}.assemble(c)
 	if err == nil {
 		err = h.leftOver()
 	}
@@ -67,8 +68,6 @@ func (h *hfFolder) name(name string) string {
 	return name
 }
 
-func (h *hfFolder) has(name string) bool { return h.files.Has(h.name(name)) }
-
 func (h *hfFolder) get(name string) (tensor.Tensor, error) {
 	name = h.name(name)
 	base, isWeight := strings.CutSuffix(name, ".weight")
@@ -86,12 +85,18 @@ func (h *hfFolder) get(name string) (tensor.Tensor, error) {
 func (h *hfFolder) leftOver() error {
 	for _, name := range h.files.Names() {
 		idle := strings.HasSuffix(name, "rotary_emb.inv_freq") || strings.HasSuffix(name, ".g_idx") || name == h.name("lm_head.weight") ||
-			h.words.bits > 0 && strings.HasSuffix(name, ".bias") && h.files.Has(strings.TrimSuffix(name, "bias")+"qweight")
+			h.words.bits > 0 && strings.HasSuffix(name, ".bias") && h.zeros(name) // AutoGPTQ gives every matrix a bias
 		if !h.used[name] && !idle {
 			return fmt.Errorf("checkpoint: tensor %q is none that config.json speaks of", name)
 		}
 	}
 	return nil
+}
+
+// zeros reports whether a tensor has only zeros.
+func (h *hfFolder) zeros(name string) bool {
+	t, err := h.files.Tensor(name)
+	return err == nil && !slices.ContainsFunc(t.Floats(), func(v float32) bool { return v != 0 })
 }
 
 // SaveOptions say how SaveHF writes. The zero value keeps names and types, in one file or in shards of 5 GB.
@@ -127,7 +132,7 @@ func configJSON(c model.Config, dt dtype.Type, awq bool, from string) ([]byte, e
 		fields["torch_dtype"] = name
 	}
 	if awq {
-		fields["quantization_config"] = map[string]any{"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 128, "zero_point": true, "modules_to_not_convert": []string{}}
+		fields["quantization_config"] = map[string]any{"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 128, "zero_point": true}
 	}
 	if from != "" {
 		var source struct {

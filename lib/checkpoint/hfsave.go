@@ -56,7 +56,7 @@ func saveHF(dir string, c model.Config, w *model.Weights, o SaveOptions) error {
 	if err := writeShards(dir, out, cmp.Or(o.ShardBytes, 5e9)); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(dir, "config.json"), config, nil, int64(len(config))); err != nil {
+	if err := writeFile(filepath.Join(dir, "config.json"), "", config, nil, int64(len(config))); err != nil {
 		return err
 	}
 	return saveTokenizer(dir, o)
@@ -74,7 +74,7 @@ func saveTokenizer(dir string, o SaveOptions) error {
 				continue
 			}
 			if err == nil {
-				err = writeFile(filepath.Join(dir, name), data, nil, int64(len(data)))
+				err = writeFile(filepath.Join(dir, name), "", data, nil, int64(len(data)))
 			}
 			if err != nil {
 				return err
@@ -108,7 +108,7 @@ func writeShards(dir string, list []payload, limit int64) error {
 		return err
 	}
 	if len(shards) == 1 {
-		return writeSafetensors(filepath.Join(dir, "model.safetensors"), format, list)
+		return writeSafetensors(filepath.Join(dir, "model.safetensors"), "", format, list)
 	}
 	weightMap := map[string]string{}
 	for i, shard := range shards {
@@ -116,7 +116,7 @@ func writeShards(dir string, list []payload, limit int64) error {
 		for _, p := range shard {
 			weightMap[p.name] = name
 		}
-		if err := writeSafetensors(filepath.Join(dir, name), format, shard); err != nil {
+		if err := writeSafetensors(filepath.Join(dir, name), "", format, shard); err != nil {
 			return err
 		}
 	}
@@ -124,7 +124,7 @@ func writeShards(dir string, list []payload, limit int64) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, indexFile), index, nil, int64(len(index)))
+	return writeFile(filepath.Join(dir, indexFile), "", index, nil, int64(len(index)))
 }
 
 // removeShards deletes the weights of an earlier save, which a reader of the folder would mix with the new ones.

@@ -22,7 +22,6 @@ var (
 
 // source finds tensors by the names above, in a layout that it describes.
 type source struct {
-	has         func(name string) bool
 	get         func(name string) (tensor.Tensor, error)
 	grouped     bool // query, key and value are one matrix, qkv_proj, in InternLM2's groups
 	interleaved bool // rows of query and key rotate in neighbouring pairs

@@ -13,18 +13,18 @@ import (
 
 // WriteSafetensors writes a file, whole or not at all. Block formats have no name in safetensors: they are an error.
 func WriteSafetensors(path string, meta map[string]string, tensors []Named) error {
-	return writeSafetensors(path, meta, payloads(tensors))
+	return writeSafetensors(path, "", meta, payloads(tensors))
 }
 
 // dataAlign is where the data of a written file begin, so that mapped rows are aligned for vector loads.
 const dataAlign = 64
 
-func writeSafetensors(path string, meta map[string]string, list []payload) error {
+func writeSafetensors(path, spare string, meta map[string]string, list []payload) error {
 	head, data, size, err := safetensorsHead(meta, list)
 	if err != nil {
 		return fmt.Errorf("checkpoint: write %s: %w", path, err)
 	}
-	return writeFile(path, head, data, size)
+	return writeFile(path, spare, head, data, size)
 }
 
 // safetensorsHead lays a file out.

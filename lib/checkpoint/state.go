@@ -25,6 +25,7 @@ type State struct {
 	Tensors  []Named        // contiguous, of element types
 
 	file *Safetensors
+	lock *os.File // keeps the file from being written over
 }
 
 // StateFile is a state that a folder keeps.
@@ -67,7 +68,7 @@ func States(dir string) ([]StateFile, error) {
 }
 
 // SaveState writes a state to its file in dir, whole or not at all, and then removes all but the newest keep states up to this step; keep 0 removes none.
-// States of later steps stay: a run that was rolled back has not lost them. It returns when the file is on the disk; see Saver for not waiting.
+// The one dropped last stays as a hidden file that the next is written over, unless someone has it loaded. States of later steps stay: a run that was rolled back has not lost them. It returns when the file is on the disk; see Saver for not waiting.
 func SaveState(dir string, s State, keep int) error {
 	if s.Step < 0 || keep < 0 {
 		return fmt.Errorf("checkpoint: step %d, keep %d: want no negative numbers", s.Step, keep)
@@ -79,9 +80,9 @@ func SaveState(dir string, s State, keep int) error {
 	if err != nil {
 		return err
 	}
-	path := StatePath(dir, s.Step)
-	sweep(path)
-	if err := WriteSafetensors(path, meta, s.Tensors); err != nil {
+	spare := filepath.Join(dir, spareFile)
+	sweep(dir, spare)
+	if err := writeSafetensors(StatePath(dir, s.Step), spare, meta, payloads(s.Tensors)); err != nil {
 		return err
 	}
 	if keep == 0 {
@@ -93,11 +94,22 @@ func SaveState(dir string, s State, keep int) error {
 	}
 	list = slices.DeleteFunc(list, func(f StateFile) bool { return f.Step > s.Step })
 	for _, f := range list[:max(len(list)-keep, 0)] {
-		if err := os.Remove(f.Path); err != nil {
+		if err := os.Rename(f.Path, spare); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 	}
 	return nil
+}
+
+// spareFile is the state that was dropped last: the next one is written over it. It is hidden, and States does not list it.
+const spareFile = "." + statePrefix + "spare" + tempSuffix
+
+// sweep makes a spare of what a process left behind that died while it saved.
+func sweep(dir, spare string) {
+	left, _ := filepath.Glob(filepath.Join(dir, "."+statePrefix+"*"+tempSuffix))
+	for _, path := range left {
+		os.Rename(path, spare)
+	}
 }
 
 // meta is the __metadata__ of the file.
@@ -149,47 +161,62 @@ func LoadState(path string) (State, error) {
 		}
 		path = list[len(list)-1].Path
 	}
-	file, err := OpenSafetensors(path)
+	lock, err := os.Open(path)
 	if err != nil {
-		return State{}, err
+		return State{}, fmt.Errorf("checkpoint: %w", err)
 	}
-	s, err := readState(file)
+	s, err := readState(path, lock)
 	if err != nil {
-		return State{}, errors.Join(fmt.Errorf("checkpoint: %s: %w", path, err), file.Close())
+		return State{}, errors.Join(err, s.Close(), lock.Close())
 	}
 	return s, nil
 }
 
-func readState(file *Safetensors) (State, error) {
-	meta := file.Meta()
-	if meta[metaSum] == "" || meta[metaSum] != stateSum(meta) {
-		return State{}, errors.New("no training state, or a damaged one: the document does not have its hash; delete it to use the one before")
+// readState maps and checks a file; on errors what is open is in s.
+func readState(path string, lock *os.File) (s State, err error) {
+	if err := lockShared(lock); err != nil {
+		return s, fmt.Errorf("checkpoint: %s is being replaced by a newer state", path)
 	}
-	s := State{Document: jsontext.Value(meta[metaDocument]), file: file}
-	var err error
+	if s.file, err = OpenSafetensors(path); err != nil {
+		return s, err
+	}
+	if err := s.check(); err != nil {
+		return s, fmt.Errorf("checkpoint: %s: %w", path, err)
+	}
+	s.lock = lock
+	return s, nil
+}
+
+// check fills s from its file and holds everything against its hash.
+func (s *State) check() (err error) {
+	meta := s.file.Meta()
+	if meta[metaSum] == "" || meta[metaSum] != stateSum(meta) {
+		return errors.New("no training state, or a damaged one: the document does not have its hash; delete it to use the one before")
+	}
+	s.Document = jsontext.Value(meta[metaDocument])
 	if s.Step, err = strconv.Atoi(meta[metaStep]); err != nil {
-		return State{}, fmt.Errorf("step: %w", err)
+		return fmt.Errorf("step: %w", err)
 	}
 	var hashes map[string]string
 	if err := json.Unmarshal([]byte(meta[metaTensors]), &hashes); err != nil {
-		return State{}, fmt.Errorf("hashes: %w", err)
+		return fmt.Errorf("hashes: %w", err)
 	}
-	if len(hashes) != len(file.Names()) {
-		return State{}, fmt.Errorf("%d tensors, %d hashes", len(file.Names()), len(hashes))
+	if len(hashes) != len(s.file.Names()) {
+		return fmt.Errorf("%d tensors, %d hashes", len(s.file.Names()), len(hashes))
 	}
-	for _, name := range file.Names() {
-		t, err := file.Tensor(name)
+	for _, name := range s.file.Names() {
+		t, err := s.file.Tensor(name)
 		if err != nil {
-			return State{}, err
+			return err
 		}
 		s.Tensors = append(s.Tensors, Named{name, t})
 	}
 	for i, sum := range hashTensors(s.Tensors) {
 		if name := s.Tensors[i].Name; hashes[name] != sum {
-			return State{}, fmt.Errorf("tensor %q is damaged: it has hash %s, was written with %s; delete the file to use the state before", name, sum, hashes[name])
+			return fmt.Errorf("tensor %q is damaged: it has hash %s, was written with %s; delete the file to use the state before", name, sum, hashes[name])
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // Tensor finds a tensor of the state.
@@ -204,8 +231,12 @@ func (s State) Tensor(name string) (tensor.Tensor, error) {
 
 // Close unmaps the file of a state that LoadState gave; its tensors are gone then.
 func (s State) Close() error {
-	if s.file == nil {
-		return nil
+	var errs []error
+	if s.file != nil {
+		errs = append(errs, s.file.Close())
 	}
-	return s.file.Close()
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -172,13 +172,10 @@ func perplexity(t *testing.T, m *Model, texts [][]uint32) float64 {
 		}
 		logits := tensor.New(dtype.F32, len(ids), m.Config.VocabSize)
 		run.Logits(logits, run.Forward(model.Batch{IDs: tensor.FromI32(ids, len(ids)), Pos: tensor.FromI32(pos, len(ids))}))
-		for i := range ids {
-			row := logits.Index(i).F32()
-			total := 0.0
-			for _, v := range row {
-				total += math.Exp(float64(v))
-			}
-			sum += math.Log(total) - float64(row[text[i+1]])
+		lse := tensor.New(dtype.F32, len(ids))
+		b.Reduce(tensor.LogSumExp, lse, logits)
+		for i, total := range lse.F32() {
+			sum += float64(total - logits.Index(i).F32()[text[i+1]])
 			n++
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -51,9 +50,10 @@ type placed struct {
 // pieceBytes is about how much is written at once.
 const pieceBytes = 8 << 20
 
-// writeFile makes a file of a head and payloads, whole or not at all: it is written beside, synced and renamed.
-func writeFile(path string, head []byte, list []placed, size int64) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+tempSuffix)
+// writeFile makes a file of a head and payloads, whole or not at all: it is written beside, synced and renamed. If there is a file called spare that nobody reads it is
+// overwritten and becomes the new one: its blocks and its pages in memory need not be found again, which is most of what a new file costs.
+func writeFile(path, spare string, head []byte, list []placed, size int64) error {
+	f, name, err := create(path, spare)
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
@@ -61,7 +61,7 @@ func writeFile(path string, head []byte, list []placed, size int64) error {
 	defer func() {
 		f.Close()
 		if !done {
-			os.Remove(f.Name())
+			os.Remove(name)
 		}
 	}()
 	err = f.Truncate(size)
@@ -75,7 +75,7 @@ func writeFile(path string, head []byte, list []placed, size int64) error {
 		err = errors.Join(f.Chmod(0o644), f.Sync(), f.Close())
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(name, path)
 	}
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
@@ -85,6 +85,23 @@ func writeFile(path string, head []byte, list []placed, size int64) error {
 	}
 	done = true
 	return nil
+}
+
+// create opens a file beside path to be written.
+func create(path, spare string) (f *os.File, name string, err error) {
+	prefix := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	if f, err = os.OpenFile(spare, os.O_RDWR, 0); spare != "" && err == nil {
+		name = prefix + tempSuffix
+		if lockAlone(f) && os.Rename(spare, name) == nil {
+			return f, name, nil
+		}
+		f.Close()
+		os.Remove(spare)
+	}
+	if f, err = os.CreateTemp(filepath.Dir(path), filepath.Base(prefix)+".*"+tempSuffix); err != nil {
+		return nil, "", err
+	}
+	return f, f.Name(), nil
 }
 
 // tempSuffix ends the names of files that are being written.
@@ -101,17 +118,6 @@ func syncDir(dir string) error {
 		return err
 	}
 	return nil
-}
-
-// sweep removes files that a process left behind which died while it wrote path.
-func sweep(path string) {
-	dir, prefix := filepath.Dir(path), "."+filepath.Base(path)+"."
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), tempSuffix) {
-			os.Remove(filepath.Join(dir, e.Name()))
-		}
-	}
 }
 
 // piece is a run of bytes of a file: the numbers of t, converted to dt.

@@ -148,7 +148,7 @@ func TestCalibratedBeatsRounding(t *testing.T) {
 
 // wide is a random model whose rows take blocks of 256, with biases and, where mha, a value head for every query head, on structured inputs.
 func wide(mha bool) (model.Config, *model.Weights, [][]uint32) {
-	c := model.Config{Family: model.Llama, HiddenSize: 256, IntermediateSize: 512, NumLayers: 2, NumHeads: 4, NumKVHeads: 2, HeadDim: 64, VocabSize: 64, MaxSeqLen: 128,
+	c := model.Config{Family: model.Llama, HiddenSize: 256, IntermediateSize: 256, NumLayers: 2, NumHeads: 4, NumKVHeads: 2, HeadDim: 64, VocabSize: 64, MaxSeqLen: 128,
 		RMSNormEps: 1e-5, RopeTheta: 10000, QKVBias: true, OutBias: true}
 	if mha {
 		c.NumKVHeads = 4
@@ -177,7 +177,7 @@ func wide(mha bool) (model.Config, *model.Weights, [][]uint32) {
 
 func TestEveryTypeAndMethod(t *testing.T) {
 	c, w, texts := wide(false)
-	c.NumLayers, w.Layers = 1, w.Layers[1:]
+	c.NumLayers, w.Layers, texts = 1, w.Layers[1:], texts[:4]
 	for _, dt := range []dtype.Type{dtype.Q8_0, dtype.Q4_0, dtype.Q4_K, dtype.AWQ4} {
 		for _, method := range []Method{RTN, AWQ, GPTQ} {
 			r := quantize(t, c, w, Config{Method: method, Type: dt, Calibration: texts, Rows: 100})
