@@ -22,6 +22,7 @@ func TestCells(t *testing.T) {
 		{"iter.Pull interpreted", "type it string\nnext, stop := iter.Pull(func(yield func(it) bool) { yield(\"a\") })\nv, ok := next()\nstop()\nfmt.Sprint(v, \" \", ok)", "a true"},
 		{"errors.AsType", `_, ok := errors.AsType[*os.PathError](os.ErrNotExist); ok`, "false"},
 		{"arrow", "import \"github.com/apache/arrow/go/v17/arrow/memory\"\nimport \"github.com/apache/arrow/go/v17/arrow/array\"\nb := array.NewInt64Builder(memory.NewGoAllocator())\nb.AppendValues([]int64{1, 2}, nil)\nb.NewInt64Array().Len()", "2"},
+		{"sequence of a library type", "items := []contam.Item{{Set: \"s\", ID: \"1\", Text: strings.Repeat(\"a b c d e f g \", 3)}}\nx, err := contam.New(contam.GPT3(), slices.Values(items))\nfmt.Sprint(len(x.Check(items[0].Text)), err)", "1 <nil>"},
 		{"echarts", "bar := charts.NewBar()\nbar.SetXAxis([]string{\"a\"}).AddSeries(\"s\", []opts.BarData{{Value: 1}})\nbar.Type()", "bar"},
 		{"http", "srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, \"hi\") }))\nresp, _ := http.Get(srv.URL)\nb2, _ := io.ReadAll(resp.Body)\nsrv.Close()\nstring(b2)", "hi"},
 		{"rand is math/rand", `rand.Intn(1)`, "0"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/types"
 	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/goplus/ixgo"
@@ -48,7 +49,7 @@ func newEngine() (*engine, error) {
 	e := &engine{
 		base:    base,
 		rctx:    newReflectContext(),
-		loader:  &loader{inner: base.Loader, users: map[types.Type]reflect.Type{}, back: map[reflect.Type]types.Type{}},
+		loader:  newLoader(base.Loader),
 		natives: types.NewPackage(cellPath, cellPackage),
 		homes:   map[*types.Package]*program{},
 		sources: map[string]string{},
@@ -70,7 +71,11 @@ func (e *engine) Import(path string) (*types.Package, error) {
 	}
 	e.loader.mu.Lock() // base's importer calls the inner loader, again and again for packages with source
 	defer e.loader.mu.Unlock()
-	return e.base.Importer.Import(path)
+	pkg, err := e.base.Importer.Import(path)
+	if err == nil {
+		e.loader.plainSeqs(pkg)
+	}
+	return pkg, err
 }
 
 // registeredName is the package name of an import path that is registered or was added.
@@ -121,6 +126,12 @@ type loader struct {
 	inner ixgo.Loader
 	users map[types.Type]reflect.Type // named types of cells
 	back  map[reflect.Type]types.Type
+	seqs  map[*types.Package]bool // packages that plainSeqs has seen
+}
+
+func newLoader(inner ixgo.Loader) *loader {
+	return &loader{inner: inner, users: map[types.Type]reflect.Type{}, back: map[reflect.Type]types.Type{},
+		seqs: map[*types.Package]bool{}}
 }
 
 func (l *loader) add(t types.Type, rt reflect.Type) {
@@ -148,6 +159,41 @@ func (l *loader) Import(path string) (*types.Package, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.inner.Import(path)
+}
+
+// plainSeqs takes iter.Seq[T] and iter.Seq2[K, V] in the signatures of a package, and of those that it imports, for what they are:
+// functions. ixgo makes a named type of each that is not the one which cells instantiate, and then no cell could pass one.
+func (l *loader) plainSeqs(pkg *types.Package) {
+	if l.seqs[pkg] || !pkg.Complete() {
+		return
+	}
+	l.seqs[pkg] = true
+	for _, dep := range pkg.Imports() {
+		l.plainSeqs(dep)
+	}
+	for _, name := range pkg.Scope().Names() {
+		switch obj := pkg.Scope().Lookup(name).(type) {
+		case *types.Func:
+			plainSeqsOf(obj)
+		case *types.TypeName:
+			if named, ok := obj.Type().(*types.Named); ok {
+				for m := range named.Methods() {
+					plainSeqsOf(m)
+				}
+			}
+		}
+	}
+}
+
+func plainSeqsOf(fn *types.Func) {
+	for _, list := range []*types.Tuple{fn.Signature().Params(), fn.Signature().Results()} {
+		for v := range list.Variables() {
+			t, ok := v.Type().(*types.Named)
+			if ok && t.Obj().Pkg() != nil && t.Obj().Pkg().Path() == "iter" && strings.Contains(t.Obj().Name(), "[") {
+				retype(v, t.Underlying())
+			}
+		}
+	}
 }
 
 // Installed implements ixgo.Loader.

@@ -154,6 +154,7 @@ func checkLayout() error {
 		{reflect.TypeFor[ixgo.Context](), "output", reflect.Interface},
 		{reflect.TypeFor[ixgo.Context](), "nestedMap", reflect.Map},
 		{reflect.TypeFor[ixgo.TypesRecord](), "finder", reflect.Interface},
+		{reflect.TypeFor[types.Var](), "typ", reflect.Interface},
 		{reflect.TypeFor[ixgo.PanicError](), "stack", reflect.Slice},
 		{reflect.TypeFor[ssa.Function](), "info", reflect.Pointer},
 		{reflect.TypeFor[ssa.Function](), "syntax", reflect.Interface},
@@ -209,6 +210,9 @@ func newContext(base *ixgo.Context, l ixgo.Loader) *ixgo.Context {
 func nested(c *ixgo.Context) map[*types.Named]int {
 	return field(c, "nestedMap").Interface().(map[*types.Named]int)
 }
+
+// retype gives a parameter or result another type.
+func retype(v *types.Var, t types.Type) { field(v, "typ").Set(reflect.ValueOf(t)) }
 
 // newReflectContext makes the home of reflect types that interpreted code declares: one for all cells, so that equal types are one.
 func newReflectContext() *reflectx.Context {

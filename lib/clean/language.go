@@ -50,8 +50,12 @@ const (
 // bayes is a classifier of languages.
 type bayes struct {
 	codes []string
-	logs  []float32 // of each hash, the logarithm of its share in each language
+	logs  []float32 // of each hash, the logarithm of its share in each language; rows of stride
+	pool  sync.Pool // of *[]uint32: hashes of a text
 }
+
+// stride is the length of a row: room for all languages, in whole vectors.
+const stride = 64
 
 // trainBayes counts the sequences in lines of a code, a tab and a text.
 func trainBayes(lines []string) *bayes {
@@ -63,42 +67,56 @@ func trainBayes(lines []string) *bayes {
 		}
 	}
 	n := len(b.codes)
-	b.logs = make([]float32, n<<bayesBits)
-	totals := make([]float64, n)
+	b.logs = make([]float32, stride<<bayesBits)
+	totals := make([]float64, stride)
 	for _, line := range lines {
 		code, text, _ := strings.Cut(line, "\t")
 		lang := slices.Index(b.codes, code)
 		sequences(text, math.MaxInt, func(h uint32) {
-			b.logs[int(h)*n+lang]++
+			b.logs[int(h)*stride+lang]++
 			totals[lang]++
 		})
 	}
 	for i, count := range b.logs {
-		b.logs[i] = float32(math.Log((float64(count) + bayesSmooth) / (totals[i%n] + bayesSmooth*(1<<bayesBits))))
+		if lang := i % stride; lang < n {
+			b.logs[i] = float32(math.Log((float64(count) + bayesSmooth) / (totals[lang] + bayesSmooth*(1<<bayesBits))))
+		}
 	}
 	return b
 }
 
 func (b *bayes) best(text string) (code string, p float64) {
-	n := len(b.codes)
-	scores := make([]float32, n)
-	any := false
-	sequences(text, bayesChars, func(h uint32) {
-		any = true
-		row := b.logs[int(h)*n:][:n]
-		for i := range scores {
-			scores[i] += row[i]
-		}
-	})
-	if !any {
+	hashes, _ := b.pool.Get().(*[]uint32)
+	if hashes == nil {
+		hashes = new([]uint32)
+	}
+	defer b.pool.Put(hashes)
+	*hashes = (*hashes)[:0]
+	sequences(text, bayesChars, func(h uint32) { *hashes = append(*hashes, h) })
+	if len(*hashes) == 0 {
 		return "", 0
 	}
+	var sums [stride]float32
+	sumRows(&sums, b.logs, *hashes)
+	scores := sums[:len(b.codes)]
 	top := slices.Max(scores)
 	sum := 0.0
 	for _, s := range scores {
 		sum += math.Exp(bayesTrust * float64(s-top))
 	}
 	return b.codes[slices.Index(scores, top)], 1 / sum
+}
+
+// sumRows adds the rows of a table that hashes name, in order. Its faster variants give the same bits.
+var sumRows = sumRowsPortable
+
+func sumRowsPortable(sums *[stride]float32, table []float32, hashes []uint32) {
+	for _, h := range hashes {
+		row := table[int(h)*stride:][:stride]
+		for i := range sums {
+			sums[i] += row[i]
+		}
+	}
 }
 
 // sequences calls f with the hash of every sequence of one to three characters of a text's words, in lower case, with a space for

@@ -98,6 +98,21 @@ func FuzzLanguage(f *testing.F) {
 	})
 }
 
+// The variant that this machine picks gives the portable code's bits.
+func TestSumRows(t *testing.T) {
+	table := builtinLanguages().logs
+	var hashes []uint32
+	for i := range uint32(100) {
+		var got, want [stride]float32
+		sumRows(&got, table, hashes)
+		sumRowsPortable(&want, table, hashes)
+		if got != want {
+			t.Fatalf("%d rows: %v, want %v", len(hashes), got, want)
+		}
+		hashes = append(hashes, i*7919&(1<<bayesBits-1))
+	}
+}
+
 func BenchmarkLanguage(b *testing.B) {
 	Language("train first")
 	for name, docs := range benchmarkTexts(b) {

@@ -246,7 +246,7 @@ func TestExploreShows(t *testing.T) {
 	if err := controls.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if s := controls.MIMEBundle()["text/plain"].(string); !strings.Contains(s, "b ≥: 10") || !strings.Contains(s, "b ≤: 90") || strings.Contains(s, "a ≥") {
+	if s := controls.MIMEBundle()["text/plain"].(string); !strings.Contains(s, "of 500 documents") || !strings.Contains(s, "b ≥: 10") || !strings.Contains(s, "b ≤: 90") || strings.Contains(s, "a ≥") {
 		t.Errorf("sliders: %s", s)
 	}
 	e.setEnd("b", true, 50)

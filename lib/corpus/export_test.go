@@ -227,3 +227,45 @@ func (constant) Apply(_ context.Context, b Batch) ([]arrow.Array, error) {
 	}
 	return []arrow.Array{column(0.5), column(math.NaN())}, nil
 }
+
+// BenchmarkExport writes WanJuan-shaped documents from page cache to page cache; MB/s are of text.
+func BenchmarkExport(b *testing.B) {
+	c := shaped(b, 64<<20)
+	for _, name := range []string{"a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.parquet"} {
+		b.Run("format="+name[2:], func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), name)
+			b.SetBytes(64 << 20)
+			for b.Loop() {
+				if err := c.Export(b.Context(), path, ExportConfig{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// shaped is a corpus of about so many bytes of text, in chunks as Build makes them.
+func shaped(b *testing.B, size int) *Corpus {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "c.arrow")
+	w, err := Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for n, i := 0, 0; n < size; i++ {
+		text := strings.Repeat(fmt.Sprintf("The quick brown fox jumps over %d lazy dogs, said 《论语》.\n", i), 30)
+		if err := w.Append(Document{ID: fmt.Sprintf("BkQ%08d", i), Text: text}); err != nil {
+			b.Fatal(err)
+		}
+		n += len(text)
+	}
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+	c, err := Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { c.Close() })
+	return c
+}

@@ -39,25 +39,33 @@ func (in *reading) json(r io.Reader, source string) error {
 		return err
 	}
 	p := newRecordParser(in.fields)
-	return eachBlock(br, func(lines []byte, firstLine int) error {
-		c := parseLines(p, lines, source, firstLine)
+	for b, err := range lineBlocks(br) {
+		if err != nil {
+			return err
+		}
+		c := parseLines(p, b.lines, source, b.firstLine)
 		for _, b := range c.bad {
 			if err := in.bad(b.Source, "%s", b.Reason); err != nil {
 				return emitError{err}
 			}
 		}
-		rec := c.record()
-		if rec == nil {
-			return nil
-		}
-		b := Batch{Record: rec}
-		for i := range b.Len() {
-			if err := in.document(b.Doc(i)); err != nil {
+		if rec := c.record(); rec != nil {
+			if err := in.batch(Batch{Record: rec}); err != nil {
 				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
+}
+
+// batch passes a batch's documents on. They alias it.
+func (in *reading) batch(b Batch) error {
+	for i := range b.Len() {
+		if err := in.document(b.Doc(i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (im *Import) merge(other Import) {

@@ -3,9 +3,9 @@ package corpus
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/bits"
 	"runtime"
 	"sync"
@@ -13,6 +13,8 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
+
+	"quire/lib/corpus/internal/ordered"
 )
 
 // Import is how reading went.
@@ -112,71 +114,19 @@ func (c *columns) record() arrow.Record {
 // the result with its number and reason and is left out; only r's and the file's own errors end the import. Empty lines are passed
 // over. name is how sources call r.
 func (w *Writer) JSONL(ctx context.Context, r io.Reader, name string, f Fields) (Import, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type job struct {
-		lines     []byte
-		firstLine int
-		done      chan *columns
-	}
-	workers := runtime.GOMAXPROCS(0)
-	jobs, order := make(chan job), make(chan job, 2*workers)
-	var readErr error
-	var running sync.WaitGroup
-	running.Go(func() {
-		defer close(order)
-		defer close(jobs)
-		readErr = eachBlock(r, func(lines []byte, firstLine int) error {
-			j := job{lines, firstLine, make(chan *columns, 1)}
-			for _, ch := range []chan job{order, jobs} {
-				select {
-				case ch <- j:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-			return nil
-		})
-	})
-	for range workers {
-		running.Go(func() {
-			p := newRecordParser(f)
-			for j := range jobs {
-				j.done <- parseLines(p, j.lines, name, j.firstLine)
-				recycled{}.Free(j.lines[:0:cap(j.lines)])
-			}
-		})
-	}
+	parsers := sync.Pool{New: func() any { return newRecordParser(f) }}
 	var im Import
-	var writeErr error
-	for j := range order {
-		select {
-		case c := <-j.done:
-			if writeErr == nil {
-				writeErr = w.appendColumns(c, &im)
-			}
-		case <-ctx.Done():
-		}
-		if writeErr != nil {
-			cancel()
-		}
-	}
-	running.Wait()
-	if err := moreTelling(writeErr, readErr); err != nil {
+	err := ordered.Map(ctx, runtime.GOMAXPROCS(0), lineBlocks(r), func(_ context.Context, b lineBlock) (*columns, error) {
+		p := parsers.Get().(*recordParser)
+		defer parsers.Put(p)
+		c := parseLines(p, b.lines, name, b.firstLine)
+		recycled{}.Free(b.lines[:0:cap(b.lines)])
+		return c, nil
+	}, func(c *columns) error { return w.appendColumns(c, &im) })
+	if err != nil {
 		return im, fmt.Errorf("corpus: reading %s: %w", name, err)
 	}
 	return im, nil
-}
-
-// moreTelling returns the first error, preferring the one that is not a mere cancellation.
-func moreTelling(a, b error) error {
-	if a != nil && !errors.Is(a, context.Canceled) {
-		return a
-	}
-	if b != nil {
-		return b
-	}
-	return a
 }
 
 func (w *Writer) appendColumns(c *columns, im *Import) error {
@@ -202,37 +152,48 @@ const blockBytes = 16 << 20
 // maxLine is the longest line that is read: what is longer is no record of text.
 const maxLine = 1 << 30
 
-// eachBlock cuts r into blocks of whole lines, at least blockBytes long but for the last. Whoever is yielded a block may recycle it.
-func eachBlock(r io.Reader, yield func(lines []byte, firstLine int) error) error {
-	line := 1
-	var rest []byte
-	for {
-		block := recycled{}.Allocate(len(rest) + blockBytes)
-		copy(block, rest)
-		n, err := io.ReadFull(r, block[len(rest):])
-		block = block[:len(rest)+n]
-		if err != nil {
-			if len(block) > 0 {
-				if yerr := yield(block, line); yerr != nil {
-					return yerr
+// lineBlock is some whole lines of a file. Whoever is yielded one may recycle it.
+type lineBlock struct {
+	lines     []byte
+	firstLine int
+}
+
+// lineBlocks cuts r into blocks, at least blockBytes long but for the last.
+func lineBlocks(r io.Reader) iter.Seq2[lineBlock, error] {
+	return func(yield func(lineBlock, error) bool) {
+		line := 1
+		var rest []byte
+		for {
+			b := recycled{}.Allocate(len(rest) + blockBytes)
+			n := copy(b, rest)
+			var err error
+			for n < len(b) && err == nil {
+				var k int
+				k, err = r.Read(b[n:])
+				n += k
+			}
+			if b = b[:n]; err != nil {
+				if len(b) > 0 && !yield(lineBlock{b, line}, nil) {
+					return
 				}
+				if err != io.EOF {
+					yield(lineBlock{}, err)
+				}
+				return
 			}
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				return nil
+			cut := bytes.LastIndexByte(b, '\n') + 1
+			if cut == 0 && len(b) > maxLine {
+				yield(lineBlock{}, fmt.Errorf("line %d is longer than %d bytes: not JSON lines", line, maxLine))
+				return
 			}
-			return err
-		}
-		cut := bytes.LastIndexByte(block, '\n') + 1
-		if cut == 0 && len(block) > maxLine {
-			return fmt.Errorf("line %d is longer than %d bytes: not JSON lines", line, maxLine)
-		}
-		rest = append(rest[:0], block[cut:]...)
-		if cut > 0 {
-			lines := bytes.Count(block[:cut], []byte{'\n'})
-			if err := yield(block[:cut], line); err != nil {
-				return err
+			rest = append(rest[:0], b[cut:]...)
+			if cut > 0 {
+				lines := bytes.Count(b[:cut], []byte{'\n'})
+				if !yield(lineBlock{b[:cut], line}, nil) {
+					return
+				}
+				line += lines
 			}
-			line += lines
 		}
 	}
 }

@@ -69,7 +69,14 @@ func remote(pattern string) (o object, ok bool, err error) {
 	return o, true, nil
 }
 
-func (o object) String() string { return o.scheme + "://" + o.name }
+// String returns the object's URL without a password, for sources and errors.
+func (o object) String() string {
+	whole := o.scheme + "://" + o.name
+	if u, err := url.Parse(whole); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return whole
+}
 
 // base is the name of the file that the object is.
 func (o object) base() string {
@@ -87,7 +94,7 @@ func (o object) base() string {
 func (o object) list(ctx context.Context) ([]string, error) {
 	wild := strings.IndexAny(o.name, "*?[")
 	if _, ok := o.store.(web); ok || wild < 0 && !strings.HasSuffix(o.name, "/") {
-		name := o.String()
+		name := o.scheme + "://" + o.name
 		if o.sha256 != "" {
 			name += "#sha256=" + o.sha256
 		}
@@ -260,7 +267,11 @@ func Fetch(ctx context.Context, dir, from string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("corpus: fetch: %q is no URL", from)
 	}
-	to := filepath.Join(dir, filepath.Base(o.base()))
+	base := filepath.Base(o.base())
+	if base == "." || base == ".." || base == string(filepath.Separator) {
+		return "", fmt.Errorf("corpus: fetch: %s names no file", o)
+	}
+	to := filepath.Join(dir, base)
 	if err = os.MkdirAll(dir, 0o777); err == nil {
 		err = o.fetch(ctx, to)
 	}

@@ -234,6 +234,53 @@ func TestFetchCancelled(t *testing.T) {
 	}
 }
 
+// TestStalled: a connection on which nothing comes is given up, and another one is made.
+func TestStalled(t *testing.T) {
+	impatient(t)
+	maxIdle = 50 * time.Millisecond
+	content := manyLines(2000)
+	var requests atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+			w.Write(content[:len(content)/2])
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	}))
+	defer s.Close()
+	path, err := Fetch(t.Context(), t.TempDir(), s.URL+"/a.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) || requests.Load() != 2 {
+		t.Errorf("%d of %d bytes in %d requests, error %v", len(got), len(content), requests.Load(), err)
+	}
+}
+
+// TestSecrets: a password in a URL serves to fetch and is told to nobody.
+func TestSecrets(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "secret" {
+			http.Error(w, "who are you", http.StatusUnauthorized)
+			return
+		}
+		w.Write([]byte(`{"text":"t"}`))
+	}))
+	defer s.Close()
+	url := strings.Replace(s.URL, "http://", "http://me:secret@", 1) + "/a.jsonl"
+	for d, err := range Read(t.Context(), Fields{}, url) {
+		if err != nil || d.Text != "t" || strings.Contains(d.Source+d.ID, "secret") || !strings.Contains(d.Source, "/a.jsonl:1") {
+			t.Errorf("%+v, error %v", d, err)
+		}
+	}
+	if _, err := Fetch(t.Context(), t.TempDir(), url+"/%2e%2e"); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // shelf is an object store in memory.
 type shelf map[string]string
 

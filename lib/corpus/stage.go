@@ -23,7 +23,8 @@ import (
 // Stage is a step from one corpus to the next that may be killed at any time: operators add columns, Drop leaves documents out, and
 // what is left is written chunk by chunk into a folder. A second Run finds the chunks that are there and makes the others.
 //
-// The result does not depend on the number of workers or on how often the work was cut off. A worker holds one chunk at a time.
+// The result does not depend on the number of workers or on how often the work was cut off. A worker holds one chunk at a time. One
+// process at a time may work in a folder.
 type Stage struct {
 	// Name says what the stage does, with all settings that change its result. A folder is continued only under the same name.
 	Name      string

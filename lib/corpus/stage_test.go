@@ -93,7 +93,7 @@ func checkStage(t *testing.T, c, out *Corpus, sheet *Datasheet) {
 // TestStageKilled kills the process that runs a stage, three times, each time behind another chunk, and lets another one finish.
 func TestStageKilled(t *testing.T) {
 	if dir := os.Getenv("STAGE_DIR"); dir != "" { // the child
-		if _, _, err := stageOf(2, 30*time.Millisecond).Run(t.Context(), manyChunks(t), dir); err != nil {
+		if _, _, err := stageOf(2, 150*time.Millisecond).Run(t.Context(), manyChunks(t), dir); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -203,5 +203,24 @@ func TestStageNothing(t *testing.T) {
 	}
 	if b, err := json.Marshal(sheet); err != nil || !strings.Contains(fmt.Sprintf("%s", b), `"dropped"`) {
 		t.Errorf("%s %v", b, err)
+	}
+}
+
+// BenchmarkStage drops every other document and writes the rest; MB/s are of text that is read.
+func BenchmarkStage(b *testing.B) {
+	c := shaped(b, 64<<20)
+	s := Stage{Name: "half", Drop: func(b Batch, i int) string {
+		if i%2 == 0 {
+			return "even"
+		}
+		return ""
+	}}
+	b.SetBytes(64 << 20)
+	for n := 0; b.Loop(); n++ {
+		out, _, err := s.Run(b.Context(), c, filepath.Join(b.TempDir(), fmt.Sprint(n)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		out.Close()
 	}
 }

@@ -56,7 +56,7 @@ func TestProbability(t *testing.T) {
 			t.Errorf("P(%v) = %.4f, datatrove says %v", j, p, want)
 		}
 	}
-	const pairs, size = 1500, 200
+	const pairs, size = 600, 200
 	for _, cfg := range []Config{DataTrove(), InternLM()} {
 		s := NewSigner(cfg)
 		rng := rand.New(rand.NewPCG(3, 3))
@@ -110,6 +110,10 @@ func TestForThreshold(t *testing.T) {
 		if c := ForThreshold(128, threshold); c.Bands != want[0] || c.Rows != want[1] {
 			t.Errorf("at %v: %d×%d, want %v", threshold, c.Bands, c.Rows, want)
 		}
+	}
+	cfg := ForThreshold(128, 0.7)
+	if cfg.MinSimilarity = 0.7; cfg != InternLM() {
+		t.Errorf("InternLM's cut is %+v, the best one %+v", InternLM(), cfg)
 	}
 }
 

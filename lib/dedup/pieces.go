@@ -40,7 +40,7 @@ type PieceConfig struct {
 func C4Spans() PieceConfig { return PieceConfig{Unit: Sentences, Count: 3, MinChars: 1, MaxShare: 1} }
 
 // RepeatedLines returns the settings that find every line that occurred before, blank ones left out, as Dolma's paragraph filter does
-// (Soldaini et al. 2024, arXiv:2402.00159 §5.3); no document is dropped.
+// (Soldaini et al. 2024, arXiv:2402.00159); no document is dropped.
 func RepeatedLines() PieceConfig {
 	return PieceConfig{Unit: Lines, Count: 1, MinChars: 1, MaxShare: 1}
 }

@@ -37,7 +37,7 @@ func (c SubstringConfig) Validate() error {
 // Substrings finds every stretch of at least cfg.MinBytes bytes that occurs earlier in the corpus, across lines and words, and returns
 // the corpus with columns as those of [Pieces]: substrings.keep, .kept, .similarity and .spans. A byte lies in a span if a window
 // of MinBytes bytes around it occurs before, in an earlier document or earlier in the same; the first occurrence is left alone, where
-// Lee et al. 2022 (arXiv:2107.06499 §4.1) may remove every one. Spans begin and end between characters, and stay within a document.
+// the tool of Lee et al. 2022 (arXiv:2107.06499 §4.1) marks every one. Spans begin and end between characters, and stay within a document.
 //
 // It sorts all suffixes of all texts (package suffixarray), which takes five bytes of memory for each byte of text, nine from 2 GB on.
 func Substrings(ctx context.Context, c *corpus.Corpus, cfg SubstringConfig) (*corpus.Corpus, error) {

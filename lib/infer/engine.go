@@ -20,6 +20,7 @@ import (
 type Config struct {
 	Backend    tensor.Backend // nil: simd.Default
 	KV         dtype.Type     // type of the key-value cache: BF16, F16, F32, or quantised; None: that of the model's activations
+	KVBits     int            // 8 or 4: keys and values as asymmetric codes of so many bits for each head and token, as LMDeploy keeps them; KV is not used then
 	CacheBytes int64          // memory of the key-value cache; 0: what 8 texts of full length need, at most 2 GB
 	MaxLen     int            // longest text in tokens, prompt and answer; 0: the model's trained length, times its factor if positions are scaled dynamically
 	MaxSeqs    int            // texts that are computed together; 0: 64
@@ -99,11 +100,14 @@ func New(m *model.Model, tok *token.Tokenizer, cfg Config) (*Engine, error) {
 	if err := cfg.fill(m); err != nil {
 		return nil, err
 	}
-	kv := tensor.KVConfig{PageSize: BlockTokens, KVHeads: c.NumKVHeads, HeadDim: c.HeadDim, DType: cfg.KV}
+	kv := tensor.KVConfig{PageSize: BlockTokens, KVHeads: c.NumKVHeads, HeadDim: c.HeadDim, DType: cfg.KV, Bits: cfg.KVBits}
+	if kv.Bits != 0 {
+		kv.DType = dtype.F32
+	}
 	if err := kv.Validate(); err != nil {
 		return nil, fmt.Errorf("infer: key-value cache: %w", err)
 	}
-	perPage := int64(c.NumLayers) * 2 * int64(kv.DType.Bytes(BlockTokens*c.NumKVHeads*c.HeadDim))
+	perPage := int64(c.NumLayers) * 2 * int64(BlockTokens*c.NumKVHeads*kv.RowBytes())
 	most := int64(8 * blocks(cfg.MaxLen))
 	n := min(most, max(2<<30/perPage, int64(blocks(cfg.MaxLen))))
 	if cfg.CacheBytes > 0 {
@@ -112,7 +116,7 @@ func New(m *model.Model, tok *token.Tokenizer, cfg Config) (*Engine, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("infer: a cache of %d bytes: a page of %d tokens has %d", cfg.CacheBytes, BlockTokens, perPage)
 	}
-	main, err := newRunner(cfg.Backend, m, cfg.MaxLen, int(n), cfg.KV)
+	main, err := newRunner(cfg.Backend, m, cfg.MaxLen, int(n), kv)
 	if err != nil {
 		return nil, fmt.Errorf("infer: key-value cache: %w", err)
 	}

@@ -2,7 +2,6 @@ package infer
 
 import (
 	"quire/lib/model"
-	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
@@ -15,22 +14,23 @@ type runner struct {
 
 	ids, pos, slots, cu, keys []int32
 	tables                    [][]int32
-	rows                      []byte // gathered hidden rows
+	lengths                   []int32 // nil unless positions are scaled dynamically
+	rows                      []byte  // gathered hidden rows
 	logits                    []float32
 }
 
 // newRunner makes one for texts of up to maxLen tokens. The model's own scratch is left alone.
-func newRunner(b tensor.Backend, m *model.Model, maxLen, pages int, kv dtype.Type) (*runner, error) {
+func newRunner(b tensor.Backend, m *model.Model, maxLen, pages int, kv tensor.KVConfig) (*runner, error) {
 	r := &runner{b: b, m: m.Fork(), c: m.Config()}
 	if maxLen > r.m.MaxPositions() {
 		r.m.SetMaxPositions(maxLen)
 	}
-	c := tensor.KVConfig{Pages: pages, PageSize: BlockTokens, KVHeads: r.c.NumKVHeads, HeadDim: r.c.HeadDim, DType: kv}
-	if err := c.Validate(); err != nil {
+	kv.Pages = pages
+	if err := kv.Validate(); err != nil {
 		return nil, err
 	}
 	for range r.c.NumLayers {
-		r.kvs = append(r.kvs, b.NewKV(c))
+		r.kvs = append(r.kvs, b.NewKV(kv))
 	}
 	return r, nil
 }
@@ -44,7 +44,7 @@ func (r *runner) copyPage(dst, src int32) {
 // begin starts a batch, add appends n tokens of s, of which those past its ids come from more.
 func (r *runner) begin() {
 	r.ids, r.pos, r.slots, r.keys, r.tables = r.ids[:0], r.pos[:0], r.slots[:0], r.keys[:0], r.tables[:0]
-	r.cu = append(r.cu[:0], 0)
+	r.cu, r.lengths = append(r.cu[:0], 0), r.lengths[:0]
 }
 
 func (r *runner) add(s *sequence, more []uint32, n int) {
@@ -62,6 +62,26 @@ func (r *runner) add(s *sequence, more []uint32, n int) {
 	r.keys = append(r.keys, int32(s.done+n))
 	r.tables = append(r.tables, s.pages)
 	r.cu = append(r.cu, int32(len(r.ids)))
+	if r.dynamic() {
+		r.lengths = append(r.lengths, int32(s.rope))
+	}
+}
+
+// dynamic reports whether the rotation of keys depends on the length of the text.
+func (r *runner) dynamic() bool {
+	return r.c.RopeScaling.Type == "dynamic" && r.c.RopeScaling.Factor > 1
+}
+
+// ropeFor is the length whose frequencies a text of n tokens uses: the next power of two times the trained length, so that a growing text seldom has to be computed again.
+func (r *runner) ropeFor(n int) int {
+	if !r.dynamic() {
+		return 0
+	}
+	length := r.c.MaxSeqLen
+	for length < n {
+		length *= 2
+	}
+	return length
 }
 
 // forward computes the batch and returns its hidden states (T, C), valid until the next call.
@@ -69,7 +89,7 @@ func (r *runner) forward() tensor.Tensor {
 	t := len(r.ids)
 	return r.m.Forward(model.Batch{
 		IDs: tensor.FromI32(r.ids, t), Pos: tensor.FromI32(r.pos, t), Cu: r.cu,
-		KV: r.kvs, Slots: tensor.FromI32(r.slots, t), Pages: r.tables, KeyLens: r.keys,
+		KV: r.kvs, Slots: tensor.FromI32(r.slots, t), Pages: r.tables, KeyLens: r.keys, Lengths: r.lengths,
 	})
 }
 

@@ -14,6 +14,10 @@ type chunk struct {
 func (e *Engine) plan() []chunk {
 	tasks := e.queue.tasks[:min(len(e.queue.tasks), e.cfg.MaxSeqs)]
 	for _, t := range tasks {
+		if rope := e.main.ropeFor(len(t.ids)); rope != t.rope {
+			t.drop(e.pages)
+			t.rope, t.waiting = rope, true
+		}
 		if t.done == 0 && len(t.pages) == 0 {
 			from, _, _ := t.job.want(t)
 			t.attach(e.pages, min(from, len(t.ids)-1))
@@ -70,7 +74,11 @@ func (e *Engine) share(tasks []*task) []int {
 		}
 		shares[i] = 1
 		if a, ok := t.job.(ahead); ok && guesses > 0 {
-			shares[i] += max(0, min(guesses, a.ahead(t)))
+			room := guesses
+			if t.rope > 0 {
+				room = min(room, t.rope-len(t.ids))
+			}
+			shares[i] += max(0, min(room, a.ahead(t)))
 		}
 		left -= shares[i]
 	}

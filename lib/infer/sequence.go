@@ -12,7 +12,7 @@ type sequence struct {
 	pages []int32 // cover at least done
 	full  int     // blocks that the prefix cache knows
 	last  *node   // the last of them; nil: none
-	rope  int     // what frequencies of the rotary embedding its keys were rotated by: see Model.ropeOf
+	rope  int     // the length whose frequencies its keys are rotated by, or 0: see runner.ropeFor
 }
 
 // attach takes what the prefix cache has of the first limit tokens. The sequence has no pages yet.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"quire/simd/dtype"
+	"quire/simd/tensor"
 )
 
 // drafter guesses how texts go on. Guesses are verified in one step together with the token before them: reading the weights once for all is what speculation gains.
@@ -83,10 +83,7 @@ func newModelDrafter(e *Engine) (*modelDrafter, error) {
 	if c.VocabSize != e.c.VocabSize {
 		return nil, fmt.Errorf("infer: the draft model has a vocabulary of %d, the model of %d: they must be the same", c.VocabSize, e.c.VocabSize)
 	}
-	kv := dtype.BF16
-	if e.cfg.Draft.DType() == dtype.F32 {
-		kv = dtype.F32
-	}
+	kv := tensor.KVConfig{PageSize: BlockTokens, KVHeads: c.NumKVHeads, HeadDim: c.HeadDim, DType: e.cfg.Draft.DType()}
 	n := len(e.pages.refs)
 	run, err := newRunner(e.cfg.Backend, e.cfg.Draft, e.cfg.MaxLen, n, kv)
 	if err != nil {
@@ -140,6 +137,10 @@ func (d *modelDrafter) follow(c *chunk) bool {
 	if s == nil {
 		s = &sequence{}
 		d.seqs[c.task] = s
+	}
+	if rope := d.run.ropeFor(len(c.ids) + c.n); rope != s.rope {
+		s.drop(d.pages)
+		s.rope = rope
 	}
 	same := 0
 	for same < min(s.done, len(c.ids)-1) && s.ids[same] == c.ids[same] {

@@ -86,10 +86,13 @@ func (t *Trainer) applyGrad(l linear, dx, dy tensor.Tensor) {
 	t.b.MatMul(tensor.MatMul{Out: dx, A: dy, B: l.parts[0].w})
 }
 
-// weightGrad adds dyᵀ·x to a weight's gradient and the column sums of dy to its bias's.
+// weightGrad adds dyᵀ·x to a weight's gradient, or writes it after ZeroGrads, and adds the column sums of dy to its bias's.
 func (t *Trainer) weightGrad(s *saved, d Linear, dy, x tensor.Tensor) {
-	dw := d.Parts[0]
-	t.b.MatMul(tensor.MatMul{Out: dw, A: dy.T(), B: x, Residual: dw})
+	p := tensor.MatMul{Out: d.Parts[0], A: dy.T(), B: x}
+	if !t.fresh {
+		p.Residual = p.Out
+	}
+	t.b.MatMul(p)
 	if !d.Bias.IsZero() {
 		sum := s.bias.Slice(0, 0, d.Bias.Dim(0))
 		t.b.Reduce(tensor.Sum, sum, dy.T())

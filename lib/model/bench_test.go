@@ -49,7 +49,7 @@ func BenchmarkStep(b *testing.B) {
 				start := time.Now()
 				for b.Loop() {
 					step++
-					train.Grads().Zero()
+					train.ZeroGrads()
 					train.Step(e)
 					adamStep(train, m, v, step, 1e-4, 1)
 				}

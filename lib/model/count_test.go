@@ -184,6 +184,14 @@ func TestPackedDocuments(t *testing.T) {
 			t.Errorf("%s: losses of packed documents are not those of documents apart", name)
 		}
 		compareGrads(t, name, together.Grads(), apart.Grads(), 1e-5)
+		again, err := NewTrainer(backend(t), c, w, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Step(examples(docs[2]))
+		again.ZeroGrads()
+		again.Step(packed)
+		compareGrads(t, name+", after ZeroGrads", again.Grads(), together.Grads(), 0)
 	}
 }
 
@@ -301,7 +309,7 @@ func TestMemoryIsAsPlanned(t *testing.T) {
 	if testing.Short() || resident() == 0 || backend(t).Info().Scalar {
 		t.Skip("needs /proc/self/status, a vector backend, and some seconds")
 	}
-	c := Depth(6)
+	c := Depth(4)
 	c.VocabSize = 4096
 	o := TrainOptions{dtype.BF16, RecomputeNone, 2048}
 	lengths := make([]int, 8)
@@ -318,7 +326,7 @@ func TestMemoryIsAsPlanned(t *testing.T) {
 		t.Fatal(err)
 	}
 	for step := range 3 {
-		train.Grads().Zero()
+		train.ZeroGrads()
 		train.Step(e)
 		adamStep(train, m, v, step+1, 1e-4, 1)
 	}
@@ -357,7 +365,7 @@ func TestBF16LearnsLikeF32(t *testing.T) {
 					}
 				}
 			}
-			train.Grads().Zero()
+			train.ZeroGrads()
 			loss := mean(train.Step(examples(docs...)).Loss.F32())
 			if step >= 60 {
 				last += loss / 20

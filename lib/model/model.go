@@ -12,8 +12,9 @@ import (
 // are its own. Forward and Logits share scratch, so a Model serves one goroutine at a time; Fork gives another one over the same weights.
 type Model struct {
 	pass
-	head  linear
-	arena tensor.Arena
+	head    linear
+	arena   tensor.Arena
+	lengths lengths
 }
 
 // Role names a Linear of a layer.
@@ -41,6 +42,10 @@ type Batch struct {
 	Pages   [][]int32
 	KeyLens []int32
 
+	// Lengths, where the configuration scales positions dynamically, are the text lengths whose frequencies the sequences use: beyond their positions, and the same for all steps over one
+	// cache. nil: MaxPositions for all.
+	Lengths []int32
+
 	// Trace, if set, is called before each Linear with its input rows (T, K), valid during the call: calibration of quantisers.
 	Trace func(layer int, role Role, x tensor.Tensor)
 }
@@ -54,9 +59,13 @@ func New(b tensor.Backend, c Config, w *Weights) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{pass: newPass(b, c, w, activationType(w))}
+	var j joiner
 	for i := range w.Layers {
-		m.layers[i] = prepareLayer(&w.Layers[i], func(t tensor.Tensor) operand {
-			return operand{packed: b.Pack(t.T()), n: t.Dim(0)}
+		m.layers[i] = prepareLayer(&w.Layers[i], func(parts []tensor.Tensor) (all []operand) {
+			for _, t := range j.join(parts) {
+				all = append(all, operand{packed: b.Pack(t.T()), n: t.Dim(0)})
+			}
+			return all
 		})
 	}
 	head := w.Head
@@ -105,8 +114,13 @@ func (m *Model) Forward(b Batch) tensor.Tensor {
 	if b.KV != nil && len(b.KV) != m.c.NumLayers {
 		panic(fmt.Sprintf("model: Forward: %d caches for %d layers", len(b.KV), m.c.NumLayers))
 	}
-	m.reach(b.Pos)
 	m.arena.Release(tensor.Mark{})
+	if b.Lengths == nil {
+		m.reach(b.Pos)
+	} else {
+		b.Pos = m.scaled(b)
+		m.rotary = m.lengths.table
+	}
 	s := m.newRows(&m.arena, t)
 	x := tensor.NewIn(&m.arena, dtype.F32, t, m.c.HiddenSize)
 	m.b.Embedding(x, m.w.Embed, b.IDs)

@@ -351,7 +351,7 @@ func TestStoriesAdamW(t *testing.T) {
 		}
 		m, v := c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32)
 		for step, want := range g.AdamW.Trace {
-			train.Grads().Zero()
+			train.ZeroGrads()
 			loss := mean(train.Step(e).Loss.F32())
 			norm := gradNorm(train)
 			if math.Abs(loss-want.Loss) > o.lossAt {

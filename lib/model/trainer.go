@@ -45,6 +45,7 @@ type Trainer struct {
 	grads  *Weights
 	shadow *Weights // what products multiply; the master itself for F32
 	arena  *tensor.Arena
+	fresh  bool // the next Step overwrites the gradients of layers' matrices
 }
 
 // NewTrainer makes a Trainer over fused F32 weights, which it uses and does not copy. Gradients are zero.
@@ -67,7 +68,12 @@ func NewTrainer(b tensor.Backend, c Config, w *Weights, o TrainOptions) (*Traine
 		t.w = t.shadow
 	}
 	for i := range t.shadow.Layers {
-		t.layers[i] = prepareLayer(&t.shadow.Layers[i], func(x tensor.Tensor) operand { return operand{w: x, n: x.Dim(0)} })
+		t.layers[i] = prepareLayer(&t.shadow.Layers[i], func(parts []tensor.Tensor) (all []operand) {
+			for _, x := range parts {
+				all = append(all, operand{w: x, n: x.Dim(0)})
+			}
+			return all
+		})
 	}
 	t.arena = tensor.NewArena(int(c.PlanTraining(o).Activations))
 	t.Refresh()
@@ -93,8 +99,20 @@ func (c Config) newShadow(a tensor.Allocator, w *Weights, dt dtype.Type) *Weight
 // Weights are the master weights, F32.
 func (t *Trainer) Weights() *Weights { return t.master }
 
-// Grads are the gradients, F32: Step adds to them, Grads().Zero() begins anew.
+// Grads are the gradients, F32: Step adds to them.
 func (t *Trainer) Grads() *Weights { return t.grads }
+
+// ZeroGrads begins a new sum of gradients. Those of layers' matrices are not touched until the next Step overwrites them, which saves writing and reading them once; do not look at Grads before.
+func (t *Trainer) ZeroGrads() {
+	t.fresh = true
+	for _, g := range t.grads.All() {
+		if g.Rank() == 1 {
+			clear(g.Bytes())
+		}
+	}
+	zero(t.grads.Embed)
+	zero(t.grads.Head)
+}
 
 // Param is one tensor of a model with what an optimiser needs of it.
 type Param struct {
@@ -195,6 +213,7 @@ func (t *Trainer) Step(e Examples) Losses {
 		t.backwardLayer(i, s, batch)
 	}
 	t.b.EmbeddingGrad(t.grads.Embed, s.dx, e.IDs)
+	t.fresh = false
 	return Losses{f.loss, f.lse}
 }
 

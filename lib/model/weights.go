@@ -179,11 +179,25 @@ func (w *Weights) Bytes() (n int64) {
 	return n
 }
 
-// Zero clears every tensor: what gradients are before a step. The tensors must be contiguous.
+// Zero clears every tensor. The tensors must be contiguous.
 func (w *Weights) Zero() {
 	for _, t := range w.All() {
-		clear(t.Bytes())
+		zero(*t)
 	}
+}
+
+// zero clears a tensor, large ones on all processors: it is a matter of memory alone.
+func zero(t tensor.Tensor) {
+	const piece = 4 << 20
+	data := t.Bytes()
+	var wg sync.WaitGroup
+	for len(data) > piece {
+		next := data[:piece]
+		wg.Go(func() { clear(next) })
+		data = data[piece:]
+	}
+	clear(data)
+	wg.Wait()
 }
 
 // initStd is the standard deviation of Hugging Face's initializer_range, which every model here was published with.

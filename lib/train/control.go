@@ -172,15 +172,11 @@ func (r *Run) Export(ctx context.Context, dir string) error {
 // Checkpoint saves the run as it is and returns the step, once it is on the disk.
 func (r *Run) Checkpoint(ctx context.Context) (step int, err error) {
 	err = r.do(ctx, func(l *loop) error {
-		if l.out == nil {
+		if step = l.Step; l.out == nil {
 			return nil // saved at the end
 		}
-		step = l.Step
 		return errors.Join(l.save(), l.saver.Wait())
 	})
-	if err == nil && step == 0 {
-		step = r.loop.Step
-	}
 	return step, err
 }
 

@@ -201,6 +201,32 @@ func TestRollbackAndBranch(t *testing.T) {
 	}
 }
 
+// What steers a run is part of its state: a branch, which begins from a checkpoint, draws the curve of the run that was steered.
+func TestSteeringIsSaved(t *testing.T) {
+	r := begin(t, tiny(t, 25))
+	reach(t, r, 3)
+	if err := r.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	at := len(r.History())
+	if err := errors.Join(r.SetLR(5e-4), r.SetMix(map[string]float64{"code": 9}), r.SetBatch(3)); err != nil {
+		t.Fatal(err)
+	}
+	other, err := r.Branch(t.Context(), filepath.Join(t.TempDir(), "branch"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := errors.Join(r.Resume(), r.Wait(t.Context()), other.Wait(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	h := r.History()[at:]
+	if len(h) == 0 || h[0].Rows != 3 || h[0].LR != 5e-4 {
+		t.Fatalf("the run ended before it was steered, or was not: %v", h)
+	}
+	sameCurve(t, "branched", other.History(), h)
+}
+
 // poison adds a source of random tokens, which SetMix turns on and which ends after a few steps.
 func poison(t *testing.T, c *Config) {
 	path := filepath.Join(t.TempDir(), "poison.tok")

@@ -41,10 +41,6 @@ func openOutput(dir string, size int64) (*output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	if have, err := f.Seek(0, io.SeekEnd); err != nil || have < size {
-		f.Close()
-		return nil, fmt.Errorf("train: %s has %d bytes and the checkpoint knew %d: it was cut; remove the checkpoints to begin anew: %w", f.Name(), have, size, errors.Join(err))
-	}
 	if err := f.Truncate(size); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("train: %w", err)
@@ -125,32 +121,34 @@ func sayable(x float64) float64 {
 
 func (o *output) Close() error { return errors.Join(o.f.Close(), o.events.Close()) }
 
-// readMetrics reads the steps and events of a run's metrics, up to size bytes; −1 for all. A last line that was cut is left out.
-func readMetrics(dir string, size int64) (records []Record, events []Event, err error) {
+// readMetrics reads the steps and events of a run's metrics, up to limit bytes; −1 for all. size is the length of the whole lines that it read: a power
+// failure may have cut the last one off, or more.
+func readMetrics(dir string, limit int64) (records []Record, events []Event, size int64, err error) {
 	f, err := os.Open(filepath.Join(dir, metricsFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, nil
+		return nil, nil, 0, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("train: %w", err)
+		return nil, nil, 0, fmt.Errorf("train: %w", err)
 	}
 	defer f.Close()
 	var in io.Reader = f
-	if size >= 0 {
-		in = io.LimitReader(f, size)
+	if limit >= 0 {
+		in = io.LimitReader(f, limit)
 	}
 	r := bufio.NewReaderSize(in, 1<<16)
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if err != nil {
 			if errors.Is(err, io.EOF) {
-				return records, events, nil
+				return records, events, size, nil
 			}
-			return nil, nil, fmt.Errorf("train: %w", err)
+			return nil, nil, 0, fmt.Errorf("train: %w", err)
 		}
+		size += int64(len(line))
 		var e Event
 		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, nil, fmt.Errorf("train: %s: line %d: %w", f.Name(), n, err)
+			return nil, nil, 0, fmt.Errorf("train: %s: line %d: %w", f.Name(), n, err)
 		}
 		if e.Event != "" {
 			events = append(events, e)
@@ -158,11 +156,14 @@ func readMetrics(dir string, size int64) (records []Record, events []Event, err 
 		}
 		var rec Record
 		if err := json.Unmarshal(line, &rec); err != nil {
-			return nil, nil, fmt.Errorf("train: %s: line %d: %w", f.Name(), n, err)
+			return nil, nil, 0, fmt.Errorf("train: %s: line %d: %w", f.Name(), n, err)
 		}
 		records = append(records, rec)
 	}
 }
 
 // ReadMetrics reads the steps and events of the run in a directory, whether it is training now or not.
-func ReadMetrics(dir string) ([]Record, []Event, error) { return readMetrics(dir, -1) }
+func ReadMetrics(dir string) ([]Record, []Event, error) {
+	records, events, _, err := readMetrics(dir, -1)
+	return records, events, err
+}

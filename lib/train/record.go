@@ -12,7 +12,7 @@ import (
 // Record is what one step tells. The names in JSON are those of InternEvo's log line where it has the number.
 type Record struct {
 	Step        int             `json:"step"`
-	Loss        float64         `json:"loss"` // mean cross-entropy of the batch in nats, before the step; without z-loss
+	Loss        float64         `json:"loss"` // mean cross-entropy of the batch in nats, before the step; without z-loss, smoothed where labels are
 	LR          float64         `json:"lr"`
 	GradNorm    float64         `json:"grad_norm"` // before clipping
 	Perplexity  float64         `json:"perplexity"`

@@ -185,3 +185,23 @@ func runChild(t *testing.T, config string, n int, later time.Duration) (finished
 	cmd.Wait()
 	return finished
 }
+
+// Metrics that lost their end, as a power failure does, cost the lines that are gone and not the run.
+func TestCutMetrics(t *testing.T) {
+	c := tiny(t, 6)
+	must(t, c).Close()
+	path := filepath.Join(c.Dir, metricsFile)
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.Truncate(path, info.Size()-10)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Steps = 8
+	must(t, c)
+	records, _, err := ReadMetrics(c.Dir)
+	if err != nil || len(records) != 7 || records[6].Step != 8 || records[5].Step != 7 {
+		t.Errorf("%d records, %v", len(records), err)
+	}
+}

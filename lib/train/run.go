@@ -109,11 +109,11 @@ func open(c Config) (*Run, error) {
 
 // remember reads what the run has told before it was resumed.
 func (r *Run) remember() error {
-	records, events, err := readMetrics(r.loop.cfg.Dir, r.loop.Metrics)
+	records, events, size, err := readMetrics(r.loop.cfg.Dir, r.loop.Metrics)
 	if err != nil {
 		return err
 	}
-	r.records = records
+	r.records, r.loop.Metrics = records, size
 	for _, e := range events {
 		if e.Evaluation != nil {
 			r.evals = append(r.evals, e.Evaluation)
@@ -199,37 +199,27 @@ func (r *Run) due(ctx context.Context) error {
 // serve does what was asked for since the last step, and waits while the run is paused. It is false when the run shall stop.
 func (r *Run) serve(ctx context.Context) bool {
 	for {
-		var idle chan struct{} // nil: wait
-		if !r.Paused() {
-			idle = closed
-		}
 		select {
 		case <-ctx.Done():
 			return false
 		case <-r.quit:
 			return false
-		default:
-		}
-		select {
 		case c := <-r.commands:
 			c.done <- c.do(r.loop)
 			continue
 		default:
 		}
+		if !r.Paused() {
+			return true
+		}
 		select {
+		case <-ctx.Done():
+		case <-r.quit:
 		case c := <-r.commands:
 			c.done <- c.do(r.loop)
-		case <-ctx.Done():
-			return false
-		case <-r.quit:
-			return false
-		case <-idle:
-			return true
 		}
 	}
 }
-
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // tell adds a record to the run's history and files.
 func (r *Run) tell(record Record) error {
@@ -263,6 +253,13 @@ func (r *Run) do(ctx context.Context, f func(*loop) error) error {
 	select {
 	case err := <-c.done:
 		return err
+	case <-r.finished:
+		select {
+		case err := <-c.done:
+			return err
+		default: // the loop has ended in the middle of f
+			return errEnded
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -58,9 +58,6 @@ func (l *loop) save() error {
 		return nil
 	}
 	begin := time.Now()
-	if err := l.out.f.Sync(); err != nil {
-		return fmt.Errorf("train: %w", err)
-	}
 	l.Data, l.Metrics = l.data.feed.state(), l.out.size
 	doc, err := l.document(l.progress, l.cfg)
 	if err != nil {

@@ -183,6 +183,26 @@ func TestConfigJSON(t *testing.T) {
 	}
 }
 
+// No configuration makes the reader panic, and what it accepts can be written and read again.
+func FuzzParseConfig(f *testing.F) {
+	f.Add([]byte(`{"model": {"depth": 2}, "steps": 9, "data": [{"name": "a", "shards": ["a"], "weight": 1}]}`))
+	f.Add([]byte(`{"model": "internlm2-1_8b", "ramp": {"start": 1, "increment": 1, "every": 1}, "data": [{"name": "a", "shards": ["a"]}]}`))
+	f.Add([]byte(`{"model": {"depth": -1, "preset": "x"}, "seq_len": -5, "schedule": null}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseConfig(data)
+		if err != nil {
+			return
+		}
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := ParseConfig(text); err != nil || back.SeqLen != c.SeqLen || back.Schedule != c.Schedule {
+			t.Errorf("%s: %v", text, err)
+		}
+	})
+}
+
 // What does not fit together is said before anything is trained.
 func TestStartRefuses(t *testing.T) {
 	for want, change := range map[string]func(*Config){

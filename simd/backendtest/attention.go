@@ -255,9 +255,10 @@ func attentionGrads(k *kit) {
 
 // kvs checks that Read gives back what Write rounded, also after CopyPages.
 func kvs(k *kit) {
-	for _, dt := range []dtype.Type{dtype.F32, dtype.F16, dtype.BF16, dtype.Q8_0, dtype.Q4_0} {
+	for _, kind := range []tensor.KVConfig{{DType: dtype.F32}, {DType: dtype.F16}, {DType: dtype.BF16}, {DType: dtype.Q8_0}, {DType: dtype.Q4_0}, {DType: dtype.F32, Bits: 8}, {DType: dtype.F32, Bits: 4}} {
+		dt := kind.DType
 		for _, from := range floats {
-			config := tensor.KVConfig{Pages: 5, PageSize: 8, KVHeads: 3, HeadDim: 64, DType: dt}
+			config := tensor.KVConfig{Pages: 5, PageSize: 8, KVHeads: 3, HeadDim: 64, DType: dt, Bits: kind.Bits}
 			const tokens = 16
 			slots := make([]int32, tokens)
 			for i := range slots {

@@ -17,7 +17,21 @@ func trainingKernels() []Kernel {
 	for _, s := range []attentionTraining{{16, 256, 6}, {4, 256, 12}} {
 		all = append(all, s.kernel(false), s.kernel(true))
 	}
-	return all
+	return append(all, headLossKernel(1024, 768, 16384))
+}
+
+// headLossKernel is the head of t tokens with its loss and both gradients: three products.
+func headLossKernel(t, c, v int) Kernel {
+	return Kernel{Name: fmt.Sprintf("train BF16 head loss t=%d c=%d v=%d", t, c, v), Limit: tensor.PeakBF16, Work: 6 * float64(t) * float64(c) * float64(v),
+		Bars: []Bar{{Ratio: 0.75}}, Make: func(b tensor.Backend) func() {
+			labels, ones := make([]int32, t), make([]float32, t)
+			for i := range labels {
+				labels[i], ones[i] = int32(i%v), 1
+			}
+			p := tensor.HeadLoss{X: filled(dtype.BF16, t, c), W: filled(dtype.BF16, v, c), Labels: tensor.FromI32(labels, t), Loss: tensor.New(dtype.F32, t), LSE: tensor.New(dtype.F32, t),
+				GradLoss: tensor.FromF32(ones, t), DX: tensor.New(dtype.BF16, t, c), DW: tensor.New(dtype.F32, v, c)}
+			return func() { b.HeadLoss(p) }
+		}}
 }
 
 // trainingProducts are y = x·Wᵀ (NT), dx = dy·W (NN) and dW += dyᵀ·x (TN) of a layer with t tokens, n outputs and k inputs.

@@ -31,7 +31,7 @@ type attention struct {
 
 func (e *engine) newAttention(p tensor.Attention) *attention {
 	a := &attention{e: e, p: p, d: p.Q.Dim(2)}
-	kdt, vdt := p.K.DType(), p.V.DType()
+	qdt, kdt, vdt := p.Q.DType(), p.K.DType(), p.V.DType()
 	if p.KV != nil {
 		c := p.KV.Config()
 		a.hkv, kdt, vdt = c.KVHeads, c.DType, c.DType
@@ -42,11 +42,14 @@ func (e *engine) newAttention(p tensor.Attention) *attention {
 		if cache.panels != nil {
 			a.cache = cache
 		}
+		if cache.widened() != nil {
+			qdt, kdt, vdt = dtype.BF16, dtype.BF16, dtype.BF16
+		}
 	} else {
 		a.hkv = p.K.Dim(1)
 	}
 	a.group = p.Q.Dim(1) / a.hkv
-	a.qk, a.qType, a.kType = e.choose(p.Q.DType(), kdt, false)
+	a.qk, a.qType, a.kType = e.choose(qdt, kdt, false)
 	a.pv, a.probType, a.valType = e.choose(vdt, vdt, false)
 	a.dPad = (a.d + a.pv.nr - 1) / a.pv.nr * a.pv.nr
 	if bf16 := &e.ks.bf16; a.qk == bf16 && a.pv == bf16 && a.d == a.dPad && p.Scale >= 0 {
@@ -134,7 +137,7 @@ func (s *scratch) carve(sizes ...int) (parts []unsafe.Pointer, free func()) {
 func (a *attention) newFlash(rows int) (f *flash, free func()) {
 	panel := a.qk.mr()
 	p, free := a.e.scratch.carve(a.qk.leftBytes(rows, a.d), panel*keyBlock*4, rows*a.dPad*4, panel*keyBlock*4, a.pv.leftBytes(panel, keyBlock),
-		a.qk.rightBytes(keyBlock, a.d), a.pv.rightBytes(a.d, keyBlock), rows*4, rows*4, keyBlock*a.d*4)
+		a.qk.rightBytes(keyBlock, a.d), a.pv.rightBytes(a.d, keyBlock), rows*4, rows*4, 2*keyBlock*a.d*4)
 	f = &flash{rows: rows, q: p[0], s: p[1], o: p[2], prob: p[3], left: p[4], k: p[5], v: p[6], most: f32s(p[7], rows), sum: f32s(p[8], rows), tmp: p[9]}
 	clear(f32s(f.o, rows*a.dPad))
 	clear(f.sum)

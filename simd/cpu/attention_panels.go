@@ -16,6 +16,7 @@ type attentionKernels struct {
 	slopes  func(slopePanel unsafe.Pointer)
 	store   func(rowStore unsafe.Pointer)
 	sums    func(lse, factor, most, sum unsafe.Pointer, n int)
+	widen   map[dtype.Type]func(n int, out, x unsafe.Pointer)          // blocks of a cache to BF16
 	dots    func(out, x, y unsafe.Pointer, rows, chunks, ldx, ldy int) // chunks of 32 numbers
 }
 

@@ -3,12 +3,15 @@
 // # How numbers flow
 //
 // A product packs both operands into panels (pack.go) and runs a generated micro-kernel over them (gemm.go, zz_gemm_amd64.s). A panel of A interleaves the rows of one
-// kernel call, a panel of B the columns of one tile, so that a step of k is one contiguous read of each and every lane is one output element. B is packed chunk by
-// chunk in a task's own scratch, or once by Pack. What follows a product (scale, bias, activation, residual, rounding) happens while the tile is in cache (output.go).
+// kernel call, a panel of B the columns of one tile, so that a step of k is one contiguous read of each and every lane is one output element. B is packed in
+// a task's own scratch, or once by Pack. What follows a product (scale, bias, activation, residual, rounding) happens while a panel of rows is in L1 (output.go).
 //
 // Block formats (quant.go, quant_layout.go) are repacked 32 columns side by side and multiplied by activations rounded to 8 bits per 32 elements with VPDPBUSD; a product
-// of more than a few rows first unpacks a panel to bytes, once for all rows. Attention (attention.go, kv.go) is made of the same tiles: a block of 128 keys is
-// scored, turned into weights (one pass, running maximum and sum) and multiplied by the values. Everything else goes row by row or piece by piece through
+// of more than a few rows first unpacks a panel to bytes, once for all rows. AVX2 has VPMADDUBSW instead, and reads the packed format for any number of rows.
+//
+// Attention (attention.go, kv.go) is made of the same tiles: for each block of 128 keys, a panel of rows is scored, turned into weights (running maximum and sum) and multiplied by the
+// values, as far as its last row sees. With BF16 operands the weights are written as the next products read them, forward and backward (attention_panels.go), so that nothing is
+// transposed on the way; other types go row by row. A cache of blocks becomes BF16 a block of keys at a time. Everything else goes row by row or piece by piece through
 // float32 buffers in L1 (rows.go, elementwise.go, layers.go) and the vector functions of a level.
 //
 // A level (level.go) is a table of kernels: AVX-512 with BF16 and VNNI, AVX2 with FMA, NEON by way of go-highway, and plain Go, which is always there and defines the others. Every

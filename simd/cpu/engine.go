@@ -31,7 +31,7 @@ type packed struct {
 }
 
 // prefetchSlack follows every packed operand: kernels ask ahead by this much, and the addresses should be mapped.
-const prefetchSlack = 4096
+const prefetchSlack = 16 << 10
 
 // packB packs b for tile t with numbers of type want.
 func (e *engine) packB(t *tile, want dtype.Type, b matrix) *packed {

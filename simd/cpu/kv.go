@@ -22,7 +22,7 @@ func (b *Backend) NewKV(c tensor.KVConfig) tensor.KV {
 	if err := c.Validate(); err != nil {
 		panic(err.Error())
 	}
-	n := c.DType.Bytes(c.Pages * c.PageSize * c.KVHeads * c.HeadDim)
+	n := c.Pages * c.PageSize * c.KVHeads * c.RowBytes()
 	cache := &kv{c: c, e: b.e, data: [2]*buffer{newBuffer(n + prefetchSlack), newBuffer(n + prefetchSlack)}}
 	if t := &b.e.ks.bf16; c.DType == dtype.BF16 && t.nr > 0 && c.PageSize%t.nr == 0 && c.HeadDim%t.nr == 0 {
 		cache.panels = t
@@ -35,7 +35,7 @@ func (c *kv) Bytes() int              { return len(c.data[0].data) + len(c.data[
 
 // row is the place of one key (i = 0) or value (i = 1).
 func (c *kv) row(i, page, head, slot int) unsafe.Pointer {
-	n := c.c.DType.Bytes(c.c.HeadDim)
+	n := c.c.RowBytes()
 	return at(c.data[i].ptr(), ((head*c.c.Pages+page)*c.c.PageSize+slot)*n)
 }
 
@@ -49,7 +49,7 @@ func (c *kv) each(write bool, k, v, slots tensor.Tensor, do func(tmp []float32, 
 		for head := range heads {
 			for which := range given {
 				if c.panels == nil {
-					do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.DType.Bytes(d)), given[which].at(i*heads+head))
+					do(t[0][:d], bytesAt(c.row(which, page, head, slot), c.c.RowBytes()), given[which].at(i*heads+head))
 					continue
 				}
 				row := u16s(start(t[1]), d)
@@ -129,14 +129,17 @@ func (c *kv) valuePanels(dst unsafe.Pointer, pages []int32, head, lo, j0, j1 int
 // Write stores tokens.
 func (c *kv) Write(k, v, slots tensor.Tensor) {
 	c.each(true, k, v, slots, func(tmp []float32, stored []byte, given run) {
-		if given.dt == c.c.DType {
+		if given.dt == c.c.DType && c.c.Bits == 0 {
 			copy(stored, bytesAt(given.p, len(stored)))
 			return
 		}
 		x := c.e.ks.load(tmp, given, 0, c.c.HeadDim)
-		if c.c.DType.IsBlock() {
+		switch {
+		case c.c.Bits > 0:
+			dtype.QuantizeAsymmetric(stored, c.c.Bits, x)
+		case c.c.DType.IsBlock():
 			dtype.Quantize(stored, c.c.DType, x)
-		} else {
+		default:
 			c.e.ks.fromF32(unsafe.Pointer(&stored[0]), c.c.DType, x)
 		}
 	})
@@ -145,19 +148,28 @@ func (c *kv) Write(k, v, slots tensor.Tensor) {
 // Read fetches tokens.
 func (c *kv) Read(k, v, slots tensor.Tensor) {
 	c.each(false, k, v, slots, func(tmp []float32, stored []byte, given run) {
-		if given.dt == c.c.DType {
+		if given.dt == c.c.DType && c.c.Bits == 0 {
 			copy(bytesAt(given.p, len(stored)), stored)
 			return
 		}
-		dtype.Dequantize(tmp, c.c.DType, stored)
+		c.widen(tmp, stored)
 		c.e.ks.scatterLine(given, tmp)
 	})
+}
+
+// widen writes a stored key or value as float32.
+func (c *kv) widen(dst []float32, stored []byte) {
+	if c.c.Bits > 0 {
+		dtype.DequantizeAsymmetric(dst, c.c.Bits, stored)
+	} else {
+		dtype.Dequantize(dst, c.c.DType, stored)
+	}
 }
 
 // CopyPages copies whole pages.
 func (c *kv) CopyPages(dst, src []int32) {
 	tensor.CheckPages(c.c, dst, src)
-	n := c.c.PageSize * c.c.DType.Bytes(c.c.HeadDim)
+	n := c.c.PageSize * c.c.RowBytes()
 	for i := range dst {
 		for head := range c.c.KVHeads {
 			for which := range c.data {
@@ -168,9 +180,17 @@ func (c *kv) CopyPages(dst, src []int32) {
 	runtime.KeepAlive(c)
 }
 
-// lines returns keys or values j0 to j1−1 of one head, gathered in tmp where they lie in several pages.
+// widened is the conversion to BF16 of a cache of blocks, where attention computes in BF16.
+func (c *kv) widened() func(n int, out, x unsafe.Pointer) {
+	if attn := c.e.ks.attn; attn != nil && c.c.HeadDim%c.e.ks.bf16.nr == 0 {
+		return attn.widen[c.c.DType]
+	}
+	return nil
+}
+
+// lines returns keys or values j0 to j1−1 of one head, gathered in tmp where they lie in several pages; a block of keys of float32 behind it is for what they become.
 func (c *kv) lines(tmp unsafe.Pointer, pages []int32, head, j0, j1 int, values bool) matrix {
-	which, p, d, n := 0, c.c.PageSize, c.c.HeadDim, c.c.DType.Bytes(c.c.HeadDim)
+	which, p, d, n := 0, c.c.PageSize, c.c.HeadDim, c.c.RowBytes()
 	if values {
 		which = 1
 	}
@@ -184,11 +204,19 @@ func (c *kv) lines(tmp unsafe.Pointer, pages []int32, head, j0, j1 int, values b
 			j = next
 		}
 	}
-	if !m.dt.IsBlock() {
+	if !m.dt.IsBlock() && c.c.Bits == 0 {
+		return m
+	}
+	if widen := c.widened(); widen != nil {
+		blocks := m.lines * d / m.dt.Block()
+		widen(blocks, at(tmp, keyBlock*d*4), m.p)
+		m.p, m.dt = at(tmp, keyBlock*d*4), dtype.BF16
 		return m
 	}
 	wide := make([]float32, m.lines*d)
-	dtype.Dequantize(wide, m.dt, bytesAt(m.p, m.lines*n))
+	for i := range m.lines {
+		c.widen(wide[i*d:(i+1)*d], bytesAt(at(m.p, i*n), n))
+	}
 	m.p, m.dt = unsafe.Pointer(unsafe.SliceData(wide)), dtype.F32
 	return m
 }

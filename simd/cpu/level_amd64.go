@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"unsafe"
+
 	"golang.org/x/sys/cpu"
 
 	"quire/simd/dtype"
@@ -33,7 +35,8 @@ func available() []kernels {
 		k.read = readAVX512
 		vectorsAVX512.use(&k)
 		k.blocks = blockSet{blockFormatsAVX512, quantizeRowAVX512}
-		k.attn = &attentionKernels{gemmBF16RowsAVX512, gemmBF16ColumnsAVX512, softenAVX512, slopePairsAVX512, storeRowsAVX512, finishSumsAVX512, rowDotsAVX512}
+		k.attn = &attentionKernels{gemmBF16RowsAVX512, gemmBF16ColumnsAVX512, softenAVX512, slopePairsAVX512, storeRowsAVX512, finishSumsAVX512,
+			map[dtype.Type]func(n int, out, x unsafe.Pointer){dtype.Q8_0: widenQ8_0AVX512, dtype.Q4_0: widenQ4_0AVX512}, rowDotsAVX512}
 		all = append(all, k)
 	}
 	if x.HasAVX2 && x.HasFMA {
@@ -47,6 +50,7 @@ func available() []kernels {
 		}
 		k.read = readAVX2
 		vectorsAVX2.use(&k)
+		k.blocks = blockSet{blockFormatsAVX2(), quantizeRowGo}
 		all = append(all, k)
 	}
 	return all
@@ -63,4 +67,14 @@ var blockFormatsAVX512 = map[dtype.Type]*blockFormat{
 	dtype.Q5_K: {blockQ5_KAVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q5_K]},
 	dtype.Q6_K: {blockQ6_KAVX512, &blockU8PairAVX512, 256, blockLayouts[dtype.Q6_K]},
 	dtype.AWQ4: {blockAWQ4AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.AWQ4]},
+}
+
+// blockFormatsAVX2 have one kernel each, for one row, which reads the packed format itself.
+func blockFormatsAVX2() map[dtype.Type]*blockFormat {
+	all := map[dtype.Type]*blockFormat{}
+	for dt, kernel := range map[dtype.Type]blockKernel{dtype.Q8_0: blockQ8_0AVX2, dtype.Q4_0: blockQ4_0AVX2, dtype.Q4_1: blockQ4_1AVX2, dtype.Q5_0: blockQ5_0AVX2, dtype.Q5_1: blockQ5_1AVX2,
+		dtype.Q4_K: blockQ4_KAVX2, dtype.Q5_K: blockQ5_KAVX2, dtype.Q6_K: blockQ6_KAVX2, dtype.AWQ4: blockAWQ4AVX2} {
+		all[dt] = &blockFormat{blockKernels: blockKernels{rows: [8]blockKernel{1: kernel}}, layout: blockLayouts[dt]}
+	}
+	return all
 }

@@ -71,6 +71,7 @@ func (end *epilogue) finish(c unsafe.Pointer, ld, i0, i1, j0 int, direct bool) {
 		end.narrow(c, ld, i0, i1, j0)
 		return
 	}
+	own := !direct && o.dt == dtype.F32 && o.ldCol == 1 // the output's own rows can take the last sum
 	for i := i0; i < i1; i++ {
 		row := f32s(at(c, (i-i0)*ld*4), end.cols)
 		if o.alpha != 1 {
@@ -82,7 +83,11 @@ func (end *epilogue) finish(c unsafe.Pointer, ld, i0, i1, j0 int, direct bool) {
 		if o.act != tensor.Identity {
 			e.ks.activate(o.act, row)
 		}
-		if o.residual.p != nil {
+		switch {
+		case o.residual.p != nil && own:
+			e.ks.add(f32s(o.ptr(i, j0), end.cols), row, e.ks.gather(end.tmp, o.residual, i, j0))
+			continue
+		case o.residual.p != nil:
 			e.ks.add(row, row, e.ks.gather(end.tmp, o.residual, i, j0))
 		}
 		if !direct {

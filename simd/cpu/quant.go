@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"math"
 	"unsafe"
 
 	"quire/simd/dtype"
@@ -18,7 +19,7 @@ type blockKernels struct {
 // blockFormat is a block format with kernels of its own.
 type blockFormat struct {
 	blockKernels
-	wide     *blockKernels // of what unpack writes
+	wide     *blockKernels // of what unpack writes; nil: any number of rows reads the packed format
 	wideHead int           // bytes of scales of a wide sub-block
 	layout   blockLayout
 }
@@ -87,7 +88,7 @@ func (e *engine) timesBlocks(p product, w *packed) {
 		e.gemm(&e.ks.f32, dtype.F32, dtype.F32, p)
 		return
 	}
-	r := &blockRun{e: e, p: p, f: w.blocks, fused: p.m <= fusedRows}
+	r := &blockRun{e: e, p: p, f: w.blocks, fused: p.m <= fusedRows || w.blocks.wide == nil}
 	left := e.scratch.get(p.m*p.k/blockK*leftBlock + slack)
 	defer e.scratch.put(left)
 	r.left = left.ptr()
@@ -178,4 +179,41 @@ func (r *blockRun) task(p0, p1 int) {
 	end := newEpilogue(e, &p.out, min(p1*blockCols, p.n)-p0*blockCols)
 	defer end.free()
 	end.finish(c, ldc/4, 0, p.m, p0*blockCols, direct)
+}
+
+// magic is 1.5·2²³ as float32: added to the bits of it, an integer becomes that number of units above it.
+const magic = 0x4b400000
+
+// quantizeRowGo writes k sub-blocks of 32 numbers of x, stride bytes apart: 32 codes, absmax/127, the starting values magic − zero·Σcodes of one group of codes, or of two if
+// pair is not zero, and the scale times the sum of the codes. A NaN makes the scale NaN.
+func quantizeRowGo(k int, out, x unsafe.Pointer, stride, zero, pair int) {
+	for range k {
+		v, most := f32s(x, blockK), float32(0)
+		for _, f := range v {
+			most = max(most, max(f, -f))
+		}
+		scale, inverse := most/127, float32(0)
+		if most > 0 {
+			inverse = 127 / most
+		}
+		codes, sums := unsafe.Slice((*int8)(out), blockK), [2]int32{}
+		for i, f := range v {
+			c := int8(0)
+			if most <= math.MaxFloat32 {
+				c = int8(math.RoundToEven(float64(f * inverse)))
+			}
+			codes[i] = c
+			sums[i/(blockK/2)] += int32(c)
+		}
+		total := sums[0] + sums[1]
+		if pair == 0 {
+			sums[0] = total
+		}
+		tail := unsafe.Slice((*uint32)(at(out, blockK)), 4)
+		tail[0], tail[3] = math.Float32bits(scale), math.Float32bits(scale*float32(total))
+		for i, s := range sums {
+			tail[1+i] = uint32(magic - int32(zero)*s)
+		}
+		x, out = at(x, 4*blockK), at(out, stride)
+	}
 }

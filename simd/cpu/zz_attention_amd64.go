@@ -28,3 +28,13 @@ func rowDotsAVX512(out unsafe.Pointer, x unsafe.Pointer, y unsafe.Pointer, rows 
 //
 //go:noescape
 func finishSumsAVX512(lse unsafe.Pointer, factor unsafe.Pointer, most unsafe.Pointer, sum unsafe.Pointer, n int)
+
+// widenQ8_0AVX512 writes n blocks as BF16.
+//
+//go:noescape
+func widenQ8_0AVX512(n int, out unsafe.Pointer, x unsafe.Pointer)
+
+// widenQ4_0AVX512 writes n blocks as BF16.
+//
+//go:noescape
+func widenQ4_0AVX512(n int, out unsafe.Pointer, x unsafe.Pointer)

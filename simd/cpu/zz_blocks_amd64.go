@@ -194,3 +194,30 @@ var blockAWQ4AVX512 = blockKernels{unpack: unpackAWQ4AVX512, rows: [...]blockKer
 //
 //go:noescape
 func quantizeRowAVX512(k int, out unsafe.Pointer, x unsafe.Pointer, stride int, zero int, pair int)
+
+//go:noescape
+func blockQ8_0AVX2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
+
+//go:noescape
+func blockQ4_0AVX2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
+
+//go:noescape
+func blockQ4_1AVX2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
+
+//go:noescape
+func blockQ5_0AVX2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
+
+//go:noescape
+func blockQ5_1AVX2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
+
+//go:noescape
+func blockQ4_KAVX2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
+
+//go:noescape
+func blockQ5_KAVX2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
+
+//go:noescape
+func blockQ6_KAVX2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
+
+//go:noescape
+func blockAWQ4AVX2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)

@@ -2,11 +2,13 @@ package ref
 
 import (
 	"math"
+	"slices"
 
+	"quire/simd/dtype"
 	"quire/simd/tensor"
 )
 
-// kv holds keys and values slot by slot in their own type.
+// kv holds keys and values slot by slot in their own type, asymmetric codes as the numbers that they stand for.
 type kv struct {
 	config tensor.KVConfig
 	k, v   tensor.Tensor // (slots, Hkv, D)
@@ -27,9 +29,22 @@ func (c kv) Bytes() int              { return c.k.NumBytes() + c.v.NumBytes() }
 func (c kv) Write(k, v, slots tensor.Tensor) {
 	tensor.CheckKV(c.config, k, v, slots)
 	for t, slot := range ids(slots) {
-		c.k.Index(int(slot)).SetFloats(k.Index(t).Floats())
-		c.v.Index(int(slot)).SetFloats(v.Index(t).Floats())
+		c.k.Index(int(slot)).SetFloats(c.round(k.Index(t).Floats()))
+		c.v.Index(int(slot)).SetFloats(c.round(v.Index(t).Floats()))
 	}
+}
+
+// round gives heads what asymmetric codes leave of them.
+func (c kv) round(x []float32) []float32 {
+	if c.config.Bits == 0 {
+		return x
+	}
+	codes := make([]byte, c.config.RowBytes())
+	for head := range slices.Chunk(x, c.config.HeadDim) {
+		dtype.QuantizeAsymmetric(codes, c.config.Bits, head)
+		dtype.DequantizeAsymmetric(head, c.config.Bits, codes)
+	}
+	return x
 }
 
 func (c kv) Read(k, v, slots tensor.Tensor) {

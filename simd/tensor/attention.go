@@ -19,7 +19,7 @@ import (
 // Queries are the last of their sequence: query i of Tq sees key j of Sk if j ≤ i + Sk − Tq (Causal), and if i + Sk − Tq − j < Window (Window > 0; Window needs Causal).
 // A query that sees no key gets Out = 0 and LSE = −Inf. LSE is log Σ e^(Scale·q·k), needed by AttentionGrad. Dao 2023, arXiv:2307.08691.
 //
-// Sums are F32; the probabilities may be rounded to the type of V before the second product. F32 operands are computed in F32 throughout. A query's bits depend on its own
+// Sums are F32; the probabilities may be rounded to the type of V before the second product. With a cache of blocks, queries, keys, values and probabilities may be rounded to BF16. F32 operands are computed in F32 throughout. A query's bits depend on its own
 // row and keys alone: equal for prefill in one piece, in chunks, and for decoding one by one. Out may be Q (in place); nothing else overlaps.
 type Attention struct {
 	Out, Q  Tensor
@@ -49,6 +49,15 @@ type KVConfig struct {
 	Pages, PageSize  int // PageSize a power of two
 	KVHeads, HeadDim int
 	DType            dtype.Type // F32, F16, BF16, Q8_0 or Q4_0; for block formats HeadDim is a multiple of 32
+	Bits             int        // 8 or 4: every head of a token is kept as asymmetric codes of so many bits (dtype.QuantizeAsymmetric), and DType is F32; 0: off
+}
+
+// RowBytes is the storage of one key or value of one head.
+func (c KVConfig) RowBytes() int {
+	if c.Bits > 0 {
+		return dtype.AsymmetricBytes(c.Bits, c.HeadDim)
+	}
+	return c.DType.Bytes(c.HeadDim)
 }
 
 // KV is one layer's key-value cache, in a layout that only the Backend knows which made it. Slot page·PageSize+i holds token i of a page. Who owns which page is the
@@ -186,6 +195,8 @@ func (c KVConfig) Validate() error {
 		return fmt.Errorf("tensor: KVConfig: %d heads of %d: both must be positive", c.KVHeads, c.HeadDim)
 	case !c.DType.IsFloat() && c.DType != dtype.Q8_0 && c.DType != dtype.Q4_0:
 		return fmt.Errorf("tensor: KVConfig: type %v: want F32, F16, BF16, Q8_0 or Q4_0", c.DType)
+	case c.Bits != 0 && (c.Bits != 8 && c.Bits != 4 || c.DType != dtype.F32 || c.HeadDim%2 != 0):
+		return fmt.Errorf("tensor: KVConfig: %d bits of %v in heads of %d: want 8 or 4 bits, F32, and an even number", c.Bits, c.DType, c.HeadDim)
 	case c.HeadDim%c.DType.Block() != 0:
 		return fmt.Errorf("tensor: KVConfig: head dim %d: %v needs a multiple of %d", c.HeadDim, c.DType, c.DType.Block())
 	}

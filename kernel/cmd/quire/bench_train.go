@@ -30,6 +30,7 @@ type benchTrainCmd struct {
 	Compute   string   `enum:"bf16,f32" default:"bf16" help:"Type of products."`
 	Recompute string   `enum:"none,selective,full" default:"none" help:"What the backward pass computes again."`
 	Python    string   `default:"/usr/bin/python3" help:"Interpreter that has PyTorch."`
+	record    record
 }
 
 // trainShape is a model and a batch of the bars of issue "Models and pre-training".
@@ -111,6 +112,11 @@ func (c benchTrainCmd) shape(ctx context.Context, name string, s trainShape) err
 		fmt.Printf("; PyTorch (%s) %.0f tok/s, loss %.4f: %.2f ×", c.Peer, middle(theirs), theirLoss, rate/middle(theirs))
 	}
 	fmt.Println()
+	theirRate, ratio := "", 0.0
+	if peer != nil {
+		theirRate, ratio = fmt.Sprintf("%.0f tok/s PyTorch", middle(theirs)), rate/middle(theirs)
+	}
+	c.record.add("training, "+name+" parameters, "+c.Compute, fmt.Sprintf("%.0f tok/s", rate), theirRate, ratio)
 	return nil
 }
 
@@ -174,7 +180,7 @@ func (r *trainRun) step(rows [][]int32) (loss float64) {
 	for i := range share {
 		share[i] = 1 / float32(n)
 	}
-	r.train.Grads().Zero()
+	r.train.ZeroGrads()
 	losses := r.train.Step(model.Examples{IDs: tensor.FromI32(ids, n), Pos: tensor.FromI32(pos, n), Labels: tensor.FromI32(labels, n), Cu: cu, GradLoss: tensor.FromF32(share, n)})
 	for _, l := range losses.Loss.F32() {
 		loss += float64(l) / float64(n)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 
 	"quire/lib/corpus"
+	"quire/lib/show"
 	"quire/lib/token"
 )
 
@@ -109,7 +110,10 @@ func (c *corpusStatsCmd) Run(ctx context.Context) error {
 		}
 		cfg.Count = func(text string) (int, error) { return t.Count(text, token.Options{}) }
 	}
+	bar := progress{name: "count"}
+	cfg.Progress = bar.set
 	sheet, err := in.Datasheet(ctx, cfg)
+	bar.end()
 	if err = errors.Join(err, done()); err != nil {
 		return err
 	}
@@ -134,3 +138,23 @@ func partOf(by string) func(corpus.Document) string {
 var place = regexp.MustCompile(`(:\d+|\[\d+\])$`)
 
 func fileOf(source string) string { return place.ReplaceAllString(source, "") }
+
+// progress is a bar on standard error, which begins with the first step.
+type progress struct {
+	name string
+	bar  *show.ProgressBar
+}
+
+func (p *progress) set(done, total int) {
+	if p.bar == nil {
+		show.Install(show.NewTerminal(os.Stderr))
+		p.bar = show.NewProgress(total, p.name).Unit("doc")
+	}
+	p.bar.Set(done)
+}
+
+func (p *progress) end() {
+	if p.bar != nil {
+		p.bar.Done()
+	}
+}

@@ -36,33 +36,20 @@ type corpusCleanCmd struct {
 
 // cleanReport is what the command prints.
 type cleanReport struct {
-	Input  int   `json:"input_documents"`
-	Bytes  int64 `json:"input_bytes"`
-	Judged int   `json:"judged"` // documents that have one of the languages
-	*corpus.WhatIf
-	Output  string      `json:"output,omitempty"`
-	Seconds float64     `json:"seconds"`
-	Bad     *badRecords `json:"bad,omitempty"`
+	Input          int         `json:"input_documents"`
+	InputBytes     int64       `json:"input_bytes"`
+	*corpus.WhatIf             // of the documents that have one of the languages
+	Output         string      `json:"output,omitempty"`
+	Seconds        float64     `json:"seconds"`
+	Bad            *badRecords `json:"bad,omitempty"`
 }
 
 // Run implements kong's command.
 func (c *corpusCleanCmd) Run(ctx context.Context) (err error) {
 	start := time.Now()
-	rules, err := c.rules()
+	ops, ranges, err := c.judges()
 	if err != nil {
 		return err
-	}
-	language, err := c.language()
-	if err != nil {
-		return err
-	}
-	ops, ranges := []corpus.Operator{rules, language}, rules.Ranges()
-	if c.Contam != "" {
-		index, err := contam.Open(c.Contam)
-		if err != nil {
-			return err
-		}
-		ops, ranges = append(ops, index), append(ranges, corpus.Range{Column: "contam.keep", Min: 1, Max: math.Inf(1)})
 	}
 	in, im, done, err := c.open(ctx)
 	if err != nil {
@@ -70,7 +57,7 @@ func (c *corpusCleanCmd) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	report := cleanReport{Input: in.NumDocs(), Output: c.Out, Bad: badOf(im)}
-	if report.Bytes, err = textBytes(in); err != nil {
+	if report.InputBytes, err = textBytes(in); err != nil {
 		return err
 	}
 	if change := c.change(); change != nil {
@@ -93,7 +80,6 @@ func (c *corpusCleanCmd) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	report.Judged = in.NumDocs()
 	what, err := corpus.Explore(ctx, in, ranges...)
 	if err != nil {
 		return err
@@ -108,6 +94,27 @@ func (c *corpusCleanCmd) Run(ctx context.Context) (err error) {
 	}
 	report.Seconds = time.Since(start).Seconds()
 	return printReport(report)
+}
+
+// judges returns the operators that judge documents and the ranges of their columns that are kept.
+func (c *corpusCleanCmd) judges() ([]corpus.Operator, []corpus.Range, error) {
+	rules, err := c.rules()
+	if err != nil {
+		return nil, nil, err
+	}
+	language, err := c.language()
+	if err != nil {
+		return nil, nil, err
+	}
+	ops, ranges := []corpus.Operator{rules, language}, rules.Ranges()
+	if c.Contam != "" {
+		index, err := contam.Open(c.Contam)
+		if err != nil {
+			return nil, nil, err
+		}
+		ops, ranges = append(ops, index), append(ranges, corpus.Range{Column: "contam.keep", Min: 1, Max: math.Inf(1)})
+	}
+	return ops, ranges, nil
 }
 
 // rules returns the sets of rules with the ranges that were asked for.

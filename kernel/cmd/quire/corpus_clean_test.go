@@ -68,7 +68,7 @@ func TestCorpusClean(t *testing.T) {
 	clean := corpusCleanCmd{corpusInput: corpusInput{Files: []string{in}}, Out: out, Rules: []string{"gopher", "c4"}, Language: []string{"en"}, LanguageScore: 0.5,
 		Repair: true, Lines: "none", Contam: filepath.Join(dir, "exam.idx")}
 	r := capture(t, func() error { return clean.Run(t.Context()) })
-	if r["input_documents"] != 6.0 || r["judged"] != 5.0 || r["kept"].(map[string]any)["documents"] != 2.0 {
+	if r["input_documents"] != 6.0 || r["documents"] != 5.0 || r["kept"].(map[string]any)["documents"] != 2.0 {
 		t.Errorf("report %v", r)
 	}
 	dropped := map[string]any{}

@@ -79,11 +79,14 @@ func (c *corpusConvertCmd) text(ctx context.Context, report *convertReport) erro
 	if err != nil {
 		return err
 	}
+	bar := progress{name: "write"}
+	cfg := corpus.ExportConfig{Progress: bar.set}
 	if filepath.Ext(c.Out) == "" {
-		err = in.ExportWanJuan(ctx, c.Out, corpus.ExportConfig{})
+		err = in.ExportWanJuan(ctx, c.Out, cfg)
 	} else {
-		err = in.Export(ctx, c.Out, corpus.ExportConfig{})
+		err = in.Export(ctx, c.Out, cfg)
 	}
+	bar.end()
 	report.Documents, report.Bytes, report.Bad = in.NumDocs(), im.Bytes, badOf(im)
 	return errors.Join(err, done())
 }
@@ -112,7 +115,10 @@ func (c *corpusConvertCmd) tokenize(ctx context.Context, report *convertReport) 
 		}
 		defer os.RemoveAll(dir)
 	}
+	bar := progress{name: "tokenise"}
+	cfg.Progress = func(docs, total int, _ int64) { bar.set(docs, total) }
 	shards, err := shard.Tokenize(ctx, dir, in, tok, cfg)
+	bar.end()
 	report.Documents, report.Bytes, report.Bad = in.NumDocs(), im.Bytes, badOf(im)
 	if err = errors.Join(err, done()); err != nil {
 		return err
@@ -155,20 +161,7 @@ func (c *corpusConvertCmd) tokens(report *convertReport) error {
 	if !isTokens(c.Out) {
 		return fmt.Errorf("quire corpus convert: tokens can become .tok, .bin or .ds, not %s", c.Out)
 	}
-	read := func() (iter.Seq2[shard.Tokens, error], func() error, error) {
-		switch filepath.Ext(c.Files[0]) {
-		case ".bin":
-			return shard.ReadInternEvo(c.Files[0]), func() error { return nil }, nil
-		case ".ds":
-			return shard.ReadDatatrove(c.Files[0]), func() error { return nil }, nil
-		}
-		s, err := shard.Open(c.Files[0])
-		if err != nil {
-			return nil, nil, err
-		}
-		return s.All(), s.Close, nil
-	}
-	docs, done, err := read()
+	docs, done, err := readTokens(c.Files[0])
 	if err != nil {
 		return err
 	}
@@ -201,6 +194,21 @@ func (c *corpusConvertCmd) tokens(report *convertReport) error {
 		report.Bad = nil
 	}
 	return errors.Join(err, done())
+}
+
+func readTokens(path string) (docs iter.Seq2[shard.Tokens, error], done func() error, err error) {
+	none := func() error { return nil }
+	switch filepath.Ext(path) {
+	case ".bin":
+		return shard.ReadInternEvo(path), none, nil
+	case ".ds":
+		return shard.ReadDatatrove(path), none, nil
+	}
+	s, err := shard.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.All(), s.Close, nil
 }
 
 func writeTokens(path string, o shard.Options, docs iter.Seq2[shard.Tokens, error]) error {

@@ -327,6 +327,9 @@ func TestWeights(t *testing.T) {
 		}
 	}
 	check(map[string]float64{"a": 5, "b": 3, "c": 2})
+	if text := fmt.Sprint(s.MIMEBundle()["text/plain"]); !strings.Contains(text, "2000 rows of 64 tokens, concat") || !strings.Contains(text, "Share") {
+		t.Errorf("shown as %s", text)
+	}
 	if err := s.SetWeights(map[string]float64{"a": 0, "c": 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -431,6 +434,15 @@ func TestPermutation(t *testing.T) {
 			}
 		}
 	}
+	huge := newPermutation(1<<40+7, 1) // no memory, whatever the number of documents
+	seen := map[int64]bool{}
+	for i := range int64(100_000) {
+		at := huge.at(1<<40 - i)
+		if at < 0 || at >= 1<<40+7 || seen[at] {
+			t.Fatalf("position %d of 2⁴⁰ goes to %d, twice or outside", i, at)
+		}
+		seen[at] = true
+	}
 	// Neighbours land anywhere: over many seeds, the place of position 0 and its distance to that of position 1 are spread evenly.
 	const n, trials, cells = 1000, 20_000, 20
 	var place, distance [cells]float64
@@ -449,6 +461,38 @@ func TestPermutation(t *testing.T) {
 			t.Errorf("%s: χ² %.1f, counts %v", name, chi, counts)
 		}
 	}
+}
+
+// FuzzRestore: a state from a disk is believed no further than it fits.
+func FuzzRestore(f *testing.F) {
+	src := source(f, "a", []int{3, 0, 5}, []int{40})
+	var configs []Config
+	for _, p := range []Packing{Concat, BestFit, BestFitCrop} {
+		c := Config{Sources: []Source{src}, SeqLen: 7, Packing: p, BOS: []uint32{bos, bos}, EOS: []uint32{eos}}
+		s := stream(f, c)
+		take(f, s, 3)
+		raw, err := json.Marshal(s.State())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+		configs = append(configs, c)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var st State
+		if json.Unmarshal(raw, &st) != nil {
+			return
+		}
+		for _, c := range configs {
+			s := stream(t, c)
+			st.Config = s.fingerprint()
+			if s.Restore(st) == nil {
+				for _, row := range take(t, s, 5) {
+					checkRow(t, c, row)
+				}
+			}
+		}
+	})
 }
 
 func BenchmarkNext(b *testing.B) {

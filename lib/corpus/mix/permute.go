@@ -3,7 +3,7 @@ package mix
 import "math/bits"
 
 // permutation is a pseudo-random bijection of 0…n−1, computed point by point: a Feistel network over the next power of two, walked
-// until it falls below n (John Black and Phillip Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002, §3).
+// until it falls below n (John Black and Phillip Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002).
 type permutation struct {
 	n           uint64
 	left, right uint // bits of the halves

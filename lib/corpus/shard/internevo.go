@@ -36,15 +36,7 @@ func readInternEvo(path string, yield func(Tokens, error) bool) error {
 		return err
 	}
 	defer f.Close()
-	meta, err := os.ReadFile(path + ".meta")
-	var entries [][2]int64
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	} else if err == nil {
-		if entries, err = parseMeta(meta); err != nil {
-			return fmt.Errorf(".meta: %w", err)
-		}
-	}
+	entries, err := readMeta(path + ".meta")
 	if err != nil {
 		return err
 	}
@@ -54,7 +46,7 @@ func readInternEvo(path string, yield func(Tokens, error) bool) error {
 	for n, offset := 0, int64(0); ; n++ {
 		line, err := r.ReadBytes('\n')
 		if err == io.EOF && len(line) == 0 {
-			if meta != nil && n != len(entries) {
+			if entries != nil && n != len(entries) {
 				return fmt.Errorf("%d lines, and %d entries in .meta: make the files again", n, len(entries))
 			}
 			return nil
@@ -64,7 +56,7 @@ func readInternEvo(path string, yield func(Tokens, error) bool) error {
 		}
 		d.ID = path + ":" + strconv.Itoa(n+1)
 		reason := d.parse(&p, line)
-		if reason == "" && meta != nil && (n >= len(entries) || entries[n] != [2]int64{offset, int64(len(d.IDs))}) {
+		if reason == "" && entries != nil && (n >= len(entries) || entries[n] != [2]int64{offset, int64(len(d.IDs))}) {
 			return fmt.Errorf("line %d at byte %d with %d tokens is not what .meta says: make the files again", n+1, offset, len(d.IDs))
 		}
 		offset += int64(len(line))
@@ -76,6 +68,22 @@ func readInternEvo(path string, yield func(Tokens, error) bool) error {
 			return nil
 		}
 	}
+}
+
+// readMeta returns the offset and the length of each line; nil where there is no such file.
+func readMeta(path string) ([][2]int64, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	entries, err := parseMeta(b)
+	if err != nil {
+		return nil, fmt.Errorf(".meta: %w", err)
+	}
+	return entries, nil
 }
 
 // parse reads one line into d, whose memory it reuses.

@@ -217,3 +217,47 @@ func TestTokenizeNothing(t *testing.T) {
 		t.Errorf("%d shards, error %v", len(shards), err)
 	}
 }
+
+// BenchmarkTokenize makes shards of English and Chinese with InternLM's tokenizer; MB/s are of text.
+func BenchmarkTokenize(b *testing.B) {
+	model := sharedFile(b, "data/tokenizers/internlm/tokenizer_internlm2.model")
+	tok, err := token.Load(model)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, im, err := corpus.Build(b.Context(), filepath.Join(b.TempDir(), "c.arrow"), corpus.Fields{},
+		sharedFile(b, "data/text/paul-graham"), sharedFile(b, "data/text/four-classic-novels"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	var tokens int64
+	b.SetBytes(im.Bytes)
+	for n := 0; b.Loop(); n++ {
+		shards, err := Tokenize(b.Context(), filepath.Join(b.TempDir(), fmt.Sprint(n)), c, tok, TokenizeConfig{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, s := range shards {
+			tokens += s.Tokens()
+			s.Close()
+		}
+	}
+	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds()/1e6, "Mtok/s")
+}
+
+// sharedFile finds a file of the shared folder beside the module.
+func sharedFile(tb testing.TB, name string) string {
+	tb.Helper()
+	for dir := "."; ; dir = filepath.Join("..", dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			path := filepath.Join(dir, "..", "shared", name)
+			if _, err := os.Stat(path); err != nil {
+				tb.Skipf("no ../shared/%s", name)
+			}
+			return path
+		} else if len(dir) > 60 {
+			tb.Skip("no go.mod above the package")
+		}
+	}
+}

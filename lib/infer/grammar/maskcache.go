@@ -32,14 +32,16 @@ func (a *automaton) newMask(vm *vocabMasks, s int32) *Mask {
 	a.bytes += 8*len(m.words) + 32
 	longest := int32(vm.v.longest)
 	short := min(a.reach(s)-1, longest)
-	if r := a.relax(s, short); short > 0 && r != s && r > 0 {
-		base := a.mask(vm.v, r)
-		if short == longest {
-			return base
+	if short > 0 {
+		if r := a.relax(s, short); r != s && r != dead {
+			base := a.mask(vm.v, r)
+			if short == longest {
+				return base
+			}
+			copy(m.words, base.words)
+			a.walk(vm, s, m, int(short))
+			return m
 		}
-		copy(m.words, base.words)
-		a.walk(vm, s, m, int(short))
-		return m
 	}
 	if a.states[s].accepts {
 		for _, id := range vm.v.stops {

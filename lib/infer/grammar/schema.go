@@ -3,6 +3,7 @@ package grammar
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -79,8 +80,8 @@ func (c *schemaCompiler) fail(v *value, format string, args ...any) {
 func (c *schemaCompiler) rule(set []*value) int32 {
 	paths := make([]string, 0, len(set))
 	for _, s := range set {
-		if !slices.Contains(paths, s.path) {
-			paths = append(paths, s.path)
+		if path := strconv.Quote(s.path); !slices.Contains(paths, path) {
+			paths = append(paths, path)
 		}
 	}
 	key := strings.Join(paths, " ")

@@ -75,11 +75,15 @@ func (w *workspace) weigh(l []float32, temperature float32) (total float64) {
 	top = min(top, math.MaxFloat32)
 	inv := 1 / temperature
 	w.weight = slices.Grow(w.weight[:0], len(w.ids))[:len(w.ids)]
+	for i, id := range w.ids {
+		w.weight[i] = tempered(l[id], top, inv)
+	}
+	expAll(w.weight)
 	n := 0
-	for _, id := range w.ids {
-		if v := exp(tempered(l[id], top, inv)); v > 0 {
-			w.ids[n], w.weight[n] = id, v
-			total += float64(v)
+	for i, v := range w.weight {
+		w.ids[n], w.weight[n] = w.ids[i], v
+		total += float64(v)
+		if v > 0 {
 			n++
 		}
 	}

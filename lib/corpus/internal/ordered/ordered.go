@@ -9,21 +9,23 @@ import (
 	"sync"
 )
 
+// job is an input on its way, and where its result will be.
+type job[In, Out any] struct {
+	in   In
+	err  error
+	done chan result[Out]
+}
+
+type result[Out any] struct {
+	out Out
+	err error
+}
+
 // Map calls f on every value of in, on workers goroutines, and emit on the results, in order and on the caller's goroutine. It stops
 // at the first error in the order of the inputs, whoever made it, or when ctx ends.
 func Map[In, Out any](ctx context.Context, workers int, in iter.Seq2[In, error], f func(context.Context, In) (Out, error), emit func(Out) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type result struct {
-		out Out
-		err error
-	}
-	type job struct {
-		in   In
-		err  error
-		done chan result
-	}
-	jobs, order := make(chan job), make(chan job, 2*workers)
+	jobs, order := make(chan job[In, Out]), make(chan job[In, Out], 2*workers)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
@@ -31,15 +33,8 @@ func Map[In, Out any](ctx context.Context, workers int, in iter.Seq2[In, error],
 		defer close(order)
 		defer close(jobs)
 		for v, err := range in {
-			j := job{v, err, make(chan result, 1)}
-			select {
-			case order <- j:
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case jobs <- j:
-			case <-ctx.Done():
+			j := job[In, Out]{v, err, make(chan result[Out], 1)}
+			if !send(ctx, order, j) || !send(ctx, jobs, j) {
 				return
 			}
 		}
@@ -47,8 +42,8 @@ func Map[In, Out any](ctx context.Context, workers int, in iter.Seq2[In, error],
 	for range workers {
 		running.Go(func() {
 			for j := range jobs {
-				var r result
-				if r.err = j.err; r.err == nil {
+				r := result[Out]{err: j.err}
+				if r.err == nil {
 					r.out, r.err = f(ctx, j.in)
 				}
 				j.done <- r
@@ -58,15 +53,25 @@ func Map[In, Out any](ctx context.Context, workers int, in iter.Seq2[In, error],
 	for j := range order {
 		select {
 		case r := <-j.done:
+			if r.err == nil {
+				r.err = emit(r.out)
+			}
 			if r.err != nil {
 				return r.err
-			}
-			if err := emit(r.out); err != nil {
-				return err
 			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	return ctx.Err()
+}
+
+// send reports whether v was sent before ctx ended.
+func send[T any](ctx context.Context, to chan<- T, v T) bool {
+	select {
+	case to <- v:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

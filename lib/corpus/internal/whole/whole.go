@@ -6,6 +6,9 @@ package whole
 import (
 	"bufio"
 	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,13 +21,18 @@ type File struct {
 	tmp  *os.File
 }
 
-// Create begins a file that will be at path.
+// Create begins a file that will be at path, with the permissions that the process gives to new files.
 func Create(path string) (*File, error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
-	if err != nil {
-		return nil, err
+	for {
+		tmp, err := os.OpenFile(fmt.Sprintf("%s.part-%d", path, rand.Uint32()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &File{bufio.NewWriterSize(tmp, 1<<20), path, tmp}, nil
 	}
-	return &File{bufio.NewWriterSize(tmp, 1<<20), path, tmp}, nil
 }
 
 // Patch writes b over what is at offset: for headers that tell what follows them.

@@ -34,6 +34,7 @@ func attentionFile(f *file) {
 	f.storeRows()
 	f.rowDots()
 	f.finishSums()
+	f.widenBlocks()
 	words := make([]uint32, 16)
 	for i := range words {
 		words[i] = uint32(i)
@@ -410,6 +411,40 @@ func (f *file) rowDots() {
 	f.i("DECQ", "CX")
 	f.i("JNE", "row")
 	f.ret()
+}
+
+// widenBlocks prints the conversion of blocks of 32 numbers, a half as scale before the codes, to BF16: Q8_0, and Q4_0 with the first 16 codes in the lower halves of bytes.
+func (f *file) widenBlocks() {
+	kernel := func(name string, bytes int, codes func()) {
+		f.fn("widen"+name+"AVX512", "writes n blocks as BF16.", num("n", "CX"), ptr("out", "DI"), ptr("x", "SI"))
+		f.label("loop")
+		f.i("VPBROADCASTW", "(SI)", "Y2")
+		f.i("VCVTPH2PS", "Y2", "Z2")
+		codes()
+		for j := range 2 {
+			f.i("VCVTDQ2PS", z(j), z(j))
+			f.i("VMULPS", "Z2", z(j), z(j))
+		}
+		f.narrow2(0, 1, 3)
+		f.i("VMOVDQU32", "Z3", "(DI)")
+		f.i("ADDQ", imm(bytes), "SI")
+		f.i("ADDQ", "$64", "DI")
+		f.i("DECQ", "CX")
+		f.i("JNE", "loop")
+		f.ret()
+	}
+	kernel("Q8_0", 34, func() {
+		f.i("VPMOVSXBD", "2(SI)", "Z0")
+		f.i("VPMOVSXBD", "18(SI)", "Z1")
+	})
+	kernel("Q4_0", 18, func() {
+		f.i("VPMOVZXBD", "2(SI)", "Z1")
+		f.i("VPANDD", f.splatBits(15), "Z1", "Z0")
+		f.i("VPSRLD", "$4", "Z1", "Z1")
+		for j := range 2 {
+			f.i("VPSUBD", f.splatBits(8), z(j), z(j))
+		}
+	})
 }
 
 func digits(i int) string { return strconv.Itoa(i) }

@@ -25,9 +25,9 @@ type format struct {
 	superHead, head int // bytes
 	data            int // bytes of codes of a sub-block
 	min             bool
-	groups          int // scales of a sub-block: 2 for groups of 16
-	scale           func(f *file, j, group int, s, tmp string)
-	minimum         func(f *file, j int, m, s, tmp string)
+	groups          int                                               // scales of a sub-block: 2 for groups of 16
+	scale           func(f *file, t isa, j, group int, s, tmp string) // of vector j of columns
+	minimum         func(f *file, t isa, j int, m, s, tmp string)
 	codes           func(f *file, fm *format, group int, emit func(step int))
 	rows            []int
 }
@@ -48,17 +48,19 @@ const (
 
 func z(i int) string { return fmt.Sprintf("Z%d", i) }
 
-func halfScale(off int, base string) func(f *file, j, group int, s, tmp string) {
-	return func(f *file, j, _ int, s, _ string) { f.i("VCVTPH2PS", mem(off+32*j, base), s) }
+func halfScale(off int, base string) func(f *file, t isa, j, group int, s, tmp string) {
+	return func(f *file, t isa, j, _ int, s, _ string) { f.i("VCVTPH2PS", mem(off+2*t.lanes()*j, base), s) }
 }
 
-func floatScale(f *file, j, group int, s, _ string) { f.i("VMOVUPS", mem(128*group+64*j, subReg), s) }
+func floatScale(f *file, t isa, j, group int, s, _ string) {
+	f.i("VMOVUPS", mem(128*group+t.bytes*j, subReg), s)
+}
 
 // byteScale is a half in the superblock's head times a byte in the sub-block's, widened by op.
-func byteScale(half int, op string, at func(j, group int) int) func(f *file, j, group int, s, tmp string) {
-	return func(f *file, j, group int, s, tmp string) {
-		f.i("VCVTPH2PS", mem(half+32*j, superReg), tmp)
-		f.i(op, mem(at(j, group), subReg), s)
+func byteScale(half int, op string, bytes func(group int) int) func(f *file, t isa, j, group int, s, tmp string) {
+	return func(f *file, t isa, j, group int, s, tmp string) {
+		f.i("VCVTPH2PS", mem(half+2*t.lanes()*j, superReg), tmp)
+		f.i(op, mem(bytes(group)+t.lanes()*j, subReg), s)
 		f.i("VCVTDQ2PS", s, s)
 		f.i("VMULPS", tmp, s, s)
 	}
@@ -66,13 +68,13 @@ func byteScale(half int, op string, at func(j, group int) int) func(f *file, j, 
 
 func formats() []*format {
 	few, all := []int{1, 2, 4}, []int{1, 2, 3, 4, 5, 6}
-	halfMin := func(f *file, j int, m, _, _ string) { f.i("VCVTPH2PS", mem(64+32*j, subReg), m) }
-	kScale := byteScale(0, "VPMOVZXBD", func(j, _ int) int { return 16 * j })
-	kMin := func(f *file, j int, m, _, tmp string) {
-		byteScale(64, "VPMOVZXBD", func(j, _ int) int { return 32 + 16*j })(f, j, 0, m, tmp)
+	halfMin := func(f *file, t isa, j int, m, _, _ string) { f.i("VCVTPH2PS", mem(64+2*t.lanes()*j, subReg), m) }
+	kScale := byteScale(0, "VPMOVZXBD", func(int) int { return 0 })
+	kMin := func(f *file, t isa, j int, m, _, tmp string) {
+		byteScale(64, "VPMOVZXBD", func(int) int { return 32 })(f, t, j, 0, m, tmp)
 	}
-	awqMin := func(f *file, j int, m, s, tmp string) {
-		f.i("VPMOVZXBD", mem(64+16*j, superReg), m)
+	awqMin := func(f *file, t isa, j int, m, s, tmp string) {
+		f.i("VPMOVZXBD", mem(64+t.lanes()*j, superReg), m)
 		f.i("VCVTDQ2PS", m, m)
 		f.i("VMULPS", s, m, m)
 		f.i("VXORPS", f.splatBits(1<<31), m, m)
@@ -80,7 +82,7 @@ func formats() []*format {
 	return []*format{
 		{name: "U8", subs: 1, head: 128, data: 1024, groups: 1, scale: floatScale, codes: bytes8, rows: all},
 		{name: "U8Min", subs: 1, head: 256, data: 1024, min: true, groups: 1, scale: floatScale, codes: bytes8, rows: all,
-			minimum: func(f *file, j int, m, _, _ string) { f.i("VMOVUPS", mem(128+64*j, subReg), m) }},
+			minimum: func(f *file, t isa, j int, m, _, _ string) { f.i("VMOVUPS", mem(128+t.bytes*j, subReg), m) }},
 		{name: "U8Pair", subs: 1, head: 256, data: 1024, groups: 2, scale: floatScale, codes: bytes8, rows: all},
 		{name: "Q8_0", subs: 1, head: 64, data: 1024, groups: 1, scale: halfScale(0, subReg), codes: bytes8, rows: few},
 		{name: "Q4_0", subs: 1, head: 64, data: 512, groups: 1, scale: halfScale(0, subReg), codes: nibbles(0), rows: few},
@@ -90,7 +92,7 @@ func formats() []*format {
 		{name: "Q4_K", subs: 8, superHead: 128, head: 64, data: 512, min: true, groups: 1, scale: kScale, minimum: kMin, codes: nibbles(0), rows: few},
 		{name: "Q5_K", subs: 8, superHead: 128, head: 64, data: 640, min: true, groups: 1, scale: kScale, minimum: kMin, codes: nibbles(1), rows: few},
 		{name: "Q6_K", subs: 8, superHead: 64, head: 64, data: 768, groups: 2, codes: nibbles(2), rows: few,
-			scale: byteScale(0, "VPMOVSXBD", func(j, group int) int { return 32*group + 16*j })},
+			scale: byteScale(0, "VPMOVSXBD", func(group int) int { return 32 * group })},
 		{name: "AWQ4", subs: 4, superHead: 96, data: 512, min: true, groups: 1, scale: halfScale(0, superReg), minimum: awqMin, codes: nibbles(0), rows: few},
 	}
 }
@@ -164,6 +166,11 @@ func blocksFile(f *file) {
 		fmt.Fprintf(&f.stubs, "%d: nil}}\n\n", blockMR+1)
 	}
 	f.quantizeRow()
+	for _, fm := range formats() {
+		if len(fm.rows) < blockMR {
+			f.blockRow(fm)
+		}
+	}
 	f.declareSplats()
 }
 
@@ -237,9 +244,9 @@ func (f *file) blockKernel(fm *format, mr int) {
 // scaleParts adds the integer sums of a group, times both scales, to the float sums.
 func (f *file) scaleParts(fm *format, group, mr int, sum, part func(i, j int) int) {
 	for j := range nv {
-		fm.scale(f, j, group, z(sReg+j), z(vReg))
+		fm.scale(f, avx512, j, group, z(sReg+j), z(vReg))
 		if fm.min {
-			fm.minimum(f, j, z(mReg+j), z(sReg+j), z(vReg))
+			fm.minimum(f, avx512, j, z(mReg+j), z(sReg+j), z(vReg))
 		}
 	}
 	for i := range mr {
@@ -268,10 +275,10 @@ func (f *file) unpackKernel(fm *format) {
 	f.walkBlocks(fm, func() {
 		for group := range fm.groups {
 			for j := range nv {
-				fm.scale(f, j, group, z(sReg+j), z(vReg))
+				fm.scale(f, avx512, j, group, z(sReg+j), z(vReg))
 				f.i("VMOVUPS", z(sReg+j), mem(128*group+64*j, "DX"))
 				if fm.min {
-					fm.minimum(f, j, z(mReg+j), z(sReg+j), z(vReg))
+					fm.minimum(f, avx512, j, z(mReg+j), z(sReg+j), z(vReg))
 					f.i("VMOVUPS", z(mReg+j), mem(128+64*j, "DX"))
 				}
 			}

@@ -140,7 +140,7 @@ func (f *file) elementwise(t isa, k *elementwise) {
 	f.i("JLT", "rest")
 	f.label("loop")
 	if k.ahead {
-		f.i("PREFETCHT0", fmt.Sprintf("(%s)(%s*4)", aheadReg, posReg))
+		f.i("PREFETCHT1", fmt.Sprintf("(%s)(%s*4)", aheadReg, posReg))
 	}
 	for u := range unroll {
 		instance(u, false)

@@ -10,8 +10,14 @@ const (
 	nv       = 2
 )
 
-// prefetchAhead is how far a kernel of few rows, which streams B from memory, asks ahead (BenchmarkGEMV).
-const prefetchAhead = 4096
+// How far a kernel of few rows, which streams B from memory, asks ahead. One of up to nearRows rows waits for memory alone, and L1 can take what is on the way; one of more
+// also computes, and asks for L2 farther ahead and for L1 shortly before use (BenchmarkGEMV, BenchmarkAttention).
+const (
+	prefetchAhead = 4096
+	prefetchFar   = 4 * prefetchAhead
+	prefetchNear  = prefetchAhead / 4
+	nearRows      = 2
+)
 
 // streamRows is the largest row count for which B is taken to come from memory and not from L2.
 const streamRows = 8
@@ -147,13 +153,18 @@ func (f *file) prefetchC(t tile) {
 	}
 }
 
-// prefetchB asks for the lines of B that step u of a kernel of few rows reads prefetchAhead bytes later.
+// prefetchB asks for the lines of B that later steps of a kernel of few rows read.
 func (f *file) prefetchB(t tile, u int) {
 	if t.mr > streamRows {
 		return
 	}
 	for off := t.bOff(u, 0); off < t.bOff(u+1, 0); off += 64 {
-		f.i("PREFETCHT0", mem(prefetchAhead+off, "DI"))
+		if t.mr <= nearRows {
+			f.i("PREFETCHT0", mem(prefetchAhead+off, "DI"))
+			continue
+		}
+		f.i("PREFETCHT1", mem(prefetchFar+off, "DI"))
+		f.i("PREFETCHT0", mem(prefetchNear+off, "DI"))
 	}
 }
 
