@@ -101,7 +101,7 @@ var zzlib = []table{
 		{"Span", (*p_quire_lib_chat_taint.Span)(nil)},
 		{"String", (*p_quire_lib_chat_taint.String)(nil)},
 	}},
-	{path: "quire/lib/checkpoint", name: "checkpoint", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory iter quire/lib/model quire/lib/show quire/lib/token quire/simd/dtype quire/simd/tensor sync sync/atomic time", symbols: []symbol{
+	{path: "quire/lib/checkpoint", name: "checkpoint", deps: "context github.com/apache/arrow/go/v17/arrow github.com/apache/arrow/go/v17/arrow/array github.com/apache/arrow/go/v17/arrow/memory io io/fs iter os quire/lib/model quire/lib/show quire/lib/token quire/simd/dtype quire/simd/tensor sync sync/atomic time", symbols: []symbol{
 		{"GGUF", (*p_quire_lib_checkpoint.GGUF)(nil)},
 		{"Load", p_quire_lib_checkpoint.Load},
 		{"LoadState", p_quire_lib_checkpoint.LoadState},

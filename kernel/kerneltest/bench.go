@@ -64,11 +64,17 @@ type figures struct {
 
 const benchLimit = 60 * time.Second
 
-// Bench measures a kernel beside a peer, turn by turn, and writes a table with the bars.
-func Bench(w io.Writer, kernel, peer Peer, n Rounds) error {
+// Timing is a median that both kernels have.
+type Timing struct {
+	What         string
+	Kernel, Peer time.Duration
+}
+
+// Bench measures a kernel beside a peer, turn by turn, writes a table with the bars, and returns what an open notebook feels.
+func Bench(w io.Writer, kernel, peer Peer, n Rounds) ([]Timing, error) {
 	dir, err := os.MkdirTemp("", "quire-bench")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	both := []Peer{kernel, peer}
@@ -76,7 +82,7 @@ func Bench(w io.Writer, kernel, peer Peer, n Rounds) error {
 	for range n.Spawn {
 		for i, p := range both {
 			if err := got[i].spawnOnce(p, dir); err != nil {
-				return fmt.Errorf("%s: %w", p.Argv[0], err)
+				return nil, fmt.Errorf("%s: %w", p.Argv[0], err)
 			}
 		}
 	}
@@ -84,15 +90,15 @@ func Bench(w io.Writer, kernel, peer Peer, n Rounds) error {
 	var processes [2]*Process
 	for i, p := range both {
 		if processes[i], err = Spawn(p.Argv, p.Env, "tcp", dir, io.Discard); err != nil {
-			return err
+			return nil, err
 		}
 		defer processes[i].Kill()
 		if live[i], err = processes[i].Dial(benchLimit, Dial); err != nil {
-			return err
+			return nil, err
 		}
 		defer live[i].Close()
 		if _, err := timed(live[i], fmt.Sprintf(p.Print, 0)); err != nil {
-			return err
+			return nil, err
 		}
 		got[i].resident = resident(processes[i].Cmd.Process.Pid)
 	}
@@ -100,7 +106,7 @@ func Bench(w io.Writer, kernel, peer Peer, n Rounds) error {
 		for i, p := range both {
 			d, err := timed(live[i], fmt.Sprintf(p.Print, round+1))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			got[i].cells = append(got[i].cells, d)
 		}
@@ -108,7 +114,7 @@ func Bench(w io.Writer, kernel, peer Peer, n Rounds) error {
 	for range n.Lines {
 		for i, p := range both {
 			if err := got[i].linesOnce(live[i], p); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
@@ -120,8 +126,12 @@ func Bench(w io.Writer, kernel, peer Peer, n Rounds) error {
 		report(w, f.loops(live[i], p, n))
 		report(w, f.natives(live[i], p, n.Natives))
 	}
-	table(w, got[0], got[1])
-	return nil
+	q, o := got[0], got[1]
+	table(w, q, o)
+	return []Timing{
+		{"a cell, from execute to reply and idle", q.cell, o.cell}, {"start, to kernel_info_reply", q.spawn, o.spawn},
+		{"completion", q.complete, o.complete}, {"200,000 lines of output", q.lines, o.lines},
+	}, nil
 }
 
 // report writes why a figure is missing; its row then says so too.

@@ -3,7 +3,7 @@
 //	Conversation{Messages, Tools} --Template.Render--> text with origins and loss ranges --Chat.Encode--> ids and loss mask
 //	text that a model writes --Parser--> Message{Content, ReasoningContent, ToolCalls}
 //
-// Packing, serving, evaluation and agents all take a [Chat]: a [Template] joined to a tokenizer. So the prompt that a model is
+// Whatever packs, serves, scores or acts takes a [Chat]: a [Template] joined to a tokenizer. So the prompt that a model is
 // served with is, token for token, the prompt that it was tuned on.
 //
 //	message.go     messages, tool calls, tools, as OpenAI's JSON has them

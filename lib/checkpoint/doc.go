@@ -4,8 +4,8 @@
 //
 // Load is the one door for models. It tells formats by their content: a Hugging Face folder (config.json, safetensors in one file or in
 // shards; plain, AWQ or GPTQ), a GGUF file, a llama2.c .bin. Each format is a table of named tensors over a mapped file: Safetensors
-// (safetensors.go), GGUF (gguf.go), the fixed order of llama2.c (llama2c.go). A naming (names.go) turns the file's names into those of
-// model.Weights, and a layout (layout.go) its rows into half-split rotary order and query, key, value apart. SaveHF and SaveGGUF go the same
+// (safetensors.go), GGUF (gguf.go), the fixed order of llama2.c (llama2c.go). layout.go turns the file's names into those of
+// model.Weights, and its rows into half-split rotary order and query, key, value apart. SaveHF and SaveGGUF go the same
 // way back: every tensor of a file is a list of row views, converted and written piece by piece (write.go), never the whole model at once.
 //
 // State (state.go) is a step of a training run: named tensors and a JSON document in one safetensors file, which any tool can open.

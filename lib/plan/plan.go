@@ -1,7 +1,8 @@
 // Package plan says before a run what it will take: memory, arithmetic, time, and what fits on this machine.
 //
 //	model.Config ─┐
-//	Data ─────────┼─▶ For ─▶ Plan: a table of ways to train and to serve, the time, and the decisions in order
+//	Data ─────────┤
+//	Goal ─────────┼─▶ For ─▶ Plan: a table of ways to train and to serve, the time, and the decisions in order
 //	Hardware ─────┘
 //	     ▲
 //	  Measure: peak, bandwidth and the speed of one and of three real layers

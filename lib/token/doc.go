@@ -7,11 +7,11 @@
 // computed when the tokenizer is loaded; surfaces are concatenated, and the few rules that depend on position (a dummy
 // space at the start, runs of byte tokens) are applied on the way.
 //
-//	added.go      cuts text at added tokens              normalize.go  Hugging Face normalisers; spnorm.go SentencePiece's
+//	added.go      cuts text at added tokens              hfnorm.go     Hugging Face normalisers; spnorm.go SentencePiece's
 //	split.go      hand-written splitters                 regex.go      every other pattern, through regexp2
-//	bpe.go        merging, table of pairs, word cache    unigram.go    Viterbi over a trie         wordpiece.go
+//	bpe.go        merging, table of pairs, word cache    unigram.go    Viterbi over a trie; hfmodel.go WordPiece and WordLevel
 //	decode.go     surfaces and streams                   batch.go      Arrow columns on all cores
-//	spmodel.go    .model files                           hfjson.go     tokenizer.json              ranks.go, gguf.go
+//	spmodel.go    .model files                           hfjson.go     tokenizer.json; ranks.go tiktoken's, gguf.go GGUF's
 //	trainbpe.go, trainunigram.go                         training, written by write.go
 //
 // # Speed

@@ -2,9 +2,9 @@
 //
 //	store.Start(stage, name, params, inputs…) ─▶ Run ── Log(step, metrics) ── File(kind, path) ─▶ Artefact
 //	                                                └── Finish
-//	store.Explain(hash) ─▶ the chain of artefacts and runs back to the first documents
+//	store.Explain(hash) ─▶ the chain of artefacts and runs back to the first documents, with excerpts where they are given
 //	store.Compare(a, b) ─▶ parameters that differ, metrics side by side, curves
-//	store.Card(title)   ─▶ one HTML page: machine, versions, stages, metrics, time, artefacts, lines of code
+//	store.Card(title, sources) ─▶ one HTML page: machine, versions, stages, metrics, time, artefacts, lines of code
 //
 // An artefact (corpus, tokenizer, shards, checkpoint, quantised model, score) is known by the SHA-256 of its content: made twice the
 // same, it is one artefact with two makers. Everything lies in one SQLite file that several processes may share.

@@ -16,6 +16,5 @@
 // threads, and when it was stopped or killed and resumed anywhere on the way.
 // Invariant: a step whose loss or gradients are not finite never reaches the weights.
 //
-// Deliberately absent: several machines (lib/dist), fine-tuning objectives (lib/tune), benchmarks of the finished model (lib/eval), and
-// a search for good settings.
+// Deliberately absent: several machines, fine-tuning objectives, benchmarks of the finished model, and a search for good settings.
 package train

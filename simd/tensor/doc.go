@@ -2,7 +2,7 @@
 //
 // A Tensor is a small value: type, shape, strides and a slice of storage. Storage comes from the heap (New), from an Arena (a step's activations,
 // freed at once, with a reported peak), from a file (Map: a checkpoint is never copied to be used), or from a slice of the caller's (FromF32 …).
-// A Backend computes: ref is the definition, cpu is fast, cuda is elsewhere. Code above this package holds a Backend and never names one.
+// A Backend computes: ref is the definition, cpu is fast. Code above this package holds a Backend and never names one.
 //
 // # Layout
 //

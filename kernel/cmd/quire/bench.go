@@ -2,6 +2,7 @@ package main
 
 // benchCmd measures this build beside its peers.
 type benchCmd struct {
+	All    benchAllCmd    `cmd:"" help:"All of these in a short setting, beside the peers that are there: one Markdown table."`
 	Kernel benchKernelCmd `cmd:"" help:"The kernel beside ipykernel, in turns."`
 	Corpus benchCorpusCmd `cmd:"" help:"Corpora: opening, reading, cleaning, deduplication, what-if, on the Go source tree."`
 	Token  benchTokenCmd  `cmd:"" help:"Tokenizers beside sentencepiece and tiktoken."`

@@ -36,6 +36,7 @@ type benchCorpusCmd struct {
 	Lid    string `placeholder:"FILE" help:"fastText language model (lid.176.ftz): measured beside the built-in classifier."`
 	Rules  string `placeholder:"FILE" help:"lib/clean/testdata/rules.py of the source tree, the rules in plain Python: measured as their peer."`
 	Python string `default:"python3" help:"Interpreter for --rules."`
+	record record
 }
 
 // corpusBench is one run.
@@ -80,7 +81,13 @@ func (b *corpusBench) line(what string, value float64, unit string, least, most 
 	if least > 0 && value < least || most > 0 && value > most {
 		verdict = "MISSED"
 	}
-	fmt.Printf("%-44s %14s  %-16s %s\n", what, fmt.Sprintf("%.4g %s", value, unit), bar, verdict)
+	figure := fmt.Sprintf("%.4g %s", value, unit)
+	fmt.Printf("%-44s %14s  %-16s %s\n", what, figure, bar, verdict)
+	if unit == "×" {
+		b.record.add(what, "", "plain Python", value)
+	} else {
+		b.record.add(strings.TrimSpace(what), figure, "", 0)
+	}
 }
 
 // seconds returns the median time of f, which is called once before.

@@ -25,6 +25,7 @@ type benchInferCmd struct {
 	Rounds  int      `default:"5" help:"Turns of engine, peer and memory read; medians are printed."`
 	Depth   int      `default:"8192" help:"Context of the line depth."`
 	Dir     string   `type:"path" placeholder:"DIR" help:"Folder that keeps the models, which are written where they are missing; default: a temporary one."`
+	record  record
 }
 
 // benchTokens is how many tokens a turn decodes.
@@ -158,9 +159,9 @@ func (b *inferBench) turn(ctx context.Context, f *figures, ours func(context.Con
 func (b *inferBench) print(name string, f figures, want bar) {
 	ours := middle(f.ours)
 	theirs, ratio, share, verdict := "-", "-", "-", ""
-	met := true
+	met, r := true, 0.0
 	if len(f.theirs) > 0 {
-		r := ours / middle(f.theirs)
+		r = ours / middle(f.theirs)
 		theirs, ratio = fmt.Sprintf("%.1f tok/s", middle(f.theirs)), fmt.Sprintf("%.2f ×", r)
 		if want.peer > 0 {
 			verdict, met = fmt.Sprintf("≥ %.1f ×", want.peer), r >= want.peer
@@ -176,6 +177,11 @@ func (b *inferBench) print(name string, f figures, want bar) {
 		verdict += map[bool]string{true: "  met", false: "  not met"}[met]
 	}
 	fmt.Printf("%-22s %12s %12s %9s %9s  %s\n", name, fmt.Sprintf("%.1f tok/s", ours), theirs, ratio, share, verdict)
+	other := ""
+	if r > 0 {
+		other = theirs + " llama.cpp"
+	}
+	b.c.record.add(fmt.Sprintf("inference, %s, %s", filepath.Base(b.path), name), fmt.Sprintf("%.1f tok/s", ours), other, r)
 }
 
 // load opens the engine's model: at first without a packed copy on disk, then, when that is written, again with it.

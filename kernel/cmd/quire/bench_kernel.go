@@ -10,6 +10,7 @@ import (
 
 type benchKernelCmd struct {
 	Python string `default:"/usr/bin/python3" help:"Python that has ipykernel."`
+	record record
 }
 
 func (c benchKernelCmd) Run() error {
@@ -20,5 +21,10 @@ func (c benchKernelCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	return kerneltest.Bench(os.Stdout, kerneltest.Quire(self), kerneltest.IPyKernel(c.Python), kerneltest.DefaultRounds())
+	timings, err := kerneltest.Bench(os.Stdout, kerneltest.Quire(self), kerneltest.IPyKernel(c.Python), kerneltest.DefaultRounds())
+	for _, t := range timings {
+		k, p := t.Kernel.Seconds(), t.Peer.Seconds()
+		c.record.add("kernel: "+t.What, fmt.Sprintf("%.2f ms", 1e3*k), fmt.Sprintf("%.2f ms ipykernel", 1e3*p), p/k)
+	}
+	return err
 }

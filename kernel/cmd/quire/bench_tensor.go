@@ -24,6 +24,7 @@ type benchTensorCmd struct {
 	Variant string   `help:"Instruction level, as 'quire version' names it; default: the best."`
 	Python  string   `default:"python3" help:"Interpreter that has PyTorch."`
 	GGML    string   `name:"ggml" placeholder:"DIR" help:"Folder with llama.cpp's libraries: bins of the npm package @node-llama-cpp."`
+	record  record
 }
 
 // Run prints the roofline, then a table a number of threads.
@@ -120,6 +121,11 @@ func (t *tensorBench) kernel(k backendtest.Kernel) {
 		verdicts = append(verdicts, t.verdict(bar, name, m))
 	}
 	fmt.Fprintf(t.w, "%-52s %14s %7s  %s\n", k.Name, backendtest.Rate(k.Limit, m.Rate), share, strings.Join(verdicts, "; "))
+	theirs := ""
+	if m.OfPeer > 0 {
+		theirs = backendtest.Rate(k.Limit, m.Rate/m.OfPeer) + " " + name
+	}
+	t.c.record.add(fmt.Sprintf("%s, %d threads", k.Name, t.threads), backendtest.Rate(k.Limit, m.Rate), theirs, m.OfPeer)
 }
 
 // peerOf is the first peer, in the order of --vs, that can do k, with its measurement.

@@ -24,11 +24,12 @@ import (
 // benchTokenCmd measures encoding on one thread beside the library that the model comes from, in turns: sentencepiece for
 // .model files, npm's tiktoken for .tiktoken files.
 type benchTokenCmd struct {
-	Models []string `short:"m" required:"" placeholder:"FILE" help:"Tokenizers: .model, .tiktoken, or any other without a peer."`
-	Text   []string `short:"t" required:"" placeholder:"FILE" help:"Text files, one a language."`
+	Models []string `short:"m" placeholder:"FILE" help:"Tokenizers: .model, .tiktoken, or any other without a peer; default: a SentencePiece model that is trained here."`
+	Text   []string `short:"t" placeholder:"FILE" help:"Text files, one a language; default: comments of the Go source tree."`
 	Rounds int      `default:"5" help:"Turns of each side; medians are printed."`
-	Python string   `default:"/usr/bin/python3" help:"Interpreter that has sentencepiece."`
+	Python string   `default:"/usr/bin/python3" help:"Interpreter that has sentencepiece; empty for no peer."`
 	NPM    string   `placeholder:"DIR" help:"Folder where npm has installed tiktoken; without it, tiktoken models have no peer."`
+	record record
 }
 
 // docBytes is the least size of a document: long enough that a peer's cost of being called does not count.
@@ -38,7 +39,15 @@ const docBytes = 20_000
 const columnBytes = 24 << 20
 
 // Run prints one line for each model and text.
-func (c benchTokenCmd) Run(ctx context.Context) error {
+func (c benchTokenCmd) Run(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "quire-bench-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := c.defaults(ctx, dir); err != nil {
+		return err
+	}
 	fmt.Printf("%-26s %-14s %9s %9s %7s %5s %9s %9s %8s %7s\n", "model", "text", "MB/s", "peer", "ratio", "ids", "2 threads", "speed-up", "decode", "allocs")
 	for _, model := range c.Models {
 		t, err := token.Load(model)
@@ -58,6 +67,33 @@ func (c benchTokenCmd) Run(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// defaults writes the text and the tokenizer that were not named to dir.
+func (c *benchTokenCmd) defaults(ctx context.Context, dir string) error {
+	if len(c.Models) > 0 && len(c.Text) > 0 {
+		return nil
+	}
+	goroot := corpusBench{texts: map[string][]string{}}
+	if err := goroot.read(ctx); err != nil {
+		return err
+	}
+	texts := goroot.texts["prose"]
+	if len(c.Text) == 0 {
+		c.Text = []string{filepath.Join(dir, "go.txt")}
+		if err := os.WriteFile(c.Text[0], []byte(strings.Join(texts[:len(texts)/4], "\n")), 0o600); err != nil {
+			return err
+		}
+	}
+	if len(c.Models) == 0 {
+		t, err := token.TrainBPE(ctx, slices.Values(texts), token.TrainConfig{VocabSize: 8000})
+		if err != nil {
+			return err
+		}
+		c.Models = []string{filepath.Join(dir, "go-8000.model")}
+		return t.WriteModel(c.Models[0])
 	}
 	return nil
 }
@@ -103,10 +139,13 @@ func (b *tokenBench) run(ctx context.Context, name string) error {
 		return err
 	}
 	allocs := testing.AllocsPerRun(10, func() { _, err = b.t.Encode(b.docs[0], token.Options{}) })
-	theirs, ratio := "-", "-"
+	theirs, ratio, other := "-", "-", ""
+	times := float64(peer) / float64(one)
 	if peer > 0 {
-		theirs, ratio = fmt.Sprintf("%.2f", mbs(peer)), fmt.Sprintf("%.1f", float64(peer)/float64(one))
+		theirs, ratio = fmt.Sprintf("%.2f", mbs(peer)), fmt.Sprintf("%.1f", times)
+		other = theirs + " MB/s " + b.peerName()
 	}
+	b.c.record.add(fmt.Sprintf("tokens: %s, %s, 1 thread", filepath.Base(b.model), name), fmt.Sprintf("%.1f MB/s", mbs(one)), other, times)
 	fmt.Printf("%-26s %-14s %9.1f %9s %7s %5s %9.1f %9.2f %8.0f %7.0f\n", filepath.Base(b.model), name, mbs(one), theirs, ratio, equal,
 		mbs(double), float64(single)/float64(double), mbs(decode), allocs)
 	return err
@@ -217,6 +256,11 @@ const ids=q.docs.map(d=>Array.from(e.encode(d,[],[])));const s=process.hrtime.bi
 console.log(JSON.stringify({seconds:Number(process.hrtime.bigint()-s)/1e9,ids:q.ids?ids:[]}))`
 )
 
+// peerName is whom ask asks.
+func (b *tokenBench) peerName() string {
+	return map[string]string{".model": "sentencepiece", ".tiktoken": "tiktoken"}[filepath.Ext(b.model)]
+}
+
 type tokenPeerAnswer struct {
 	Seconds float64    `json:"seconds"`
 	IDs     [][]uint32 `json:"ids"`
@@ -227,7 +271,7 @@ func (b *tokenBench) ask(ctx context.Context, ids bool) (ans tokenPeerAnswer, ok
 	req := map[string]any{"model": b.model, "docs": b.docs, "ids": ids, "dir": b.c.NPM}
 	var cmd *exec.Cmd
 	switch ext := filepath.Ext(b.model); {
-	case ext == ".model":
+	case ext == ".model" && b.c.Python != "":
 		cmd = exec.CommandContext(ctx, b.c.Python, "-c", sentencePiecePeer)
 	case ext == ".tiktoken" && b.c.NPM != "":
 		req["model"] = strings.TrimSuffix(filepath.Base(b.model), ext)

@@ -30,6 +30,7 @@ type benchTrainCmd struct {
 	Compute   string   `enum:"bf16,f32" default:"bf16" help:"Type of products."`
 	Recompute string   `enum:"none,selective,full" default:"none" help:"What the backward pass computes again."`
 	Python    string   `default:"/usr/bin/python3" help:"Interpreter that has PyTorch."`
+	record    record
 }
 
 // trainShape is a model and a batch of the bars of issue "Models and pre-training".
@@ -111,6 +112,11 @@ func (c benchTrainCmd) shape(ctx context.Context, name string, s trainShape) err
 		fmt.Printf("; PyTorch (%s) %.0f tok/s, loss %.4f: %.2f ×", c.Peer, middle(theirs), theirLoss, rate/middle(theirs))
 	}
 	fmt.Println()
+	theirRate, ratio := "", 0.0
+	if peer != nil {
+		theirRate, ratio = fmt.Sprintf("%.0f tok/s PyTorch", middle(theirs)), rate/middle(theirs)
+	}
+	c.record.add("training, "+name+" parameters, "+c.Compute, fmt.Sprintf("%.0f tok/s", rate), theirRate, ratio)
 	return nil
 }
 

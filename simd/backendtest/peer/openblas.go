@@ -1,6 +1,7 @@
-// Package peer measures other people's libraries beside ours: OpenBLAS inside this process, PyTorch (oneDNN) in a Python process that answers questions.
+// Package peer measures other people's libraries beside ours: OpenBLAS and llama.cpp's ggml inside this process, PyTorch (oneDNN) in a Python process
+// that answers questions.
 //
-// Both are looked for when they are asked for; absence is an error that says what to install, never a failed run.
+// They are looked for when they are asked for; absence is an error that says what to install, never a failed run.
 //
 // Invariant: a peer computes the same product on the same number of threads, and is asked in the same rounds as the kernel that it is compared with.
 package peer
