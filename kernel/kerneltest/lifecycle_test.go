@@ -37,7 +37,7 @@ var notebookMeaning = map[string][]expectation{
 	},
 	"02_pretrain.ipynb": {
 		{cell: "gosrc.Documents", mime: "stream", pattern: `(\d+) documents`, low: 200, high: 20000},
-		{cell: "shard.Create", mime: "stream", pattern: `([\d.]+) million tokens`, low: 0.5, high: 100},
+		{cell: "shard.Create", mime: "stream", pattern: `([\d.]+) million tokens`, low: 0.2, high: 100},
 		{cell: "model.Depth(layers)", mime: "stream", pattern: `([\d.]+) million parameters`, low: 0.5, high: 8},
 		{cell: "run.Chart()", mime: "image/svg+xml", pattern: `<svg`},
 		{cell: "go/parser", mime: "image/svg+xml", pattern: `<svg`},

@@ -54,7 +54,7 @@ func (g *GGUF) arch() string {
 // leftOver refuses files with tensors that no architecture here uses: ignoring them would give another model's numbers.
 func (g *GGUF) leftOver() error {
 	for _, name := range g.Names() {
-		known := name == "rope_freqs.weight" || slices.Contains([]string{"token_embd.weight", "output_norm.weight", "output.weight"}, name)
+		known := name == ropeFreqs || slices.Contains([]string{"token_embd.weight", "output_norm.weight", "output.weight"}, name)
 		if rest, ok := strings.CutPrefix(name, "blk."); ok {
 			_, role, _ := strings.Cut(rest, ".")
 			role, kind, _ := strings.Cut(role, ".")
@@ -122,7 +122,7 @@ func (g *GGUF) scaling(k ggufKeys, c model.Config) (s model.RopeScaling, err err
 	}
 	factor := k.float("rope.scaling.factor", 1)
 	switch {
-	case g.Has("rope_freqs.weight"):
+	case g.Has(ropeFreqs):
 		return g.llama3(c)
 	case kind == "" || kind == "none" || factor == 1:
 		return s, nil
@@ -132,30 +132,36 @@ func (g *GGUF) scaling(k ggufKeys, c model.Config) (s model.RopeScaling, err err
 	return s, fmt.Errorf("rope scaling %q is not supported: want linear or dynamic", kind)
 }
 
-// llama3 recognises Llama 3.1's scaling, of which GGUF files keep the divisor of every frequency alone. Every published model has the constants here.
+// ropeFreqs is the tensor in which GGUF keeps Llama 3.1's scaling: what every frequency is divided by.
+const ropeFreqs = "rope_freqs.weight"
+
+// llama3 recognises Llama 3.1's scaling by its divisors. Every published model has the constants here, and a factor of its own.
 func (g *GGUF) llama3(c model.Config) (model.RopeScaling, error) {
-	const low, high, original = 1, 4, 8192
-	s := model.RopeScaling{Type: "llama3", LowFreqFactor: low, HighFreqFactor: high, OriginalMaxSeqLen: original}
-	t, err := g.Tensor("rope_freqs.weight")
+	s := model.RopeScaling{Type: "llama3", LowFreqFactor: 1, HighFreqFactor: 4, OriginalMaxSeqLen: 8192}
+	t, err := g.Tensor(ropeFreqs)
 	if err != nil || t.DType() != dtype.F32 || t.Len() != c.HeadDim/2 || t.Len() == 0 {
-		return s, fmt.Errorf("tensor \"rope_freqs.weight\" is %v: want F32 [%d]", t, c.HeadDim/2)
+		return s, fmt.Errorf("tensor %q is %v: want F32 [%d]", ropeFreqs, t, c.HeadDim/2)
 	}
-	divisors := t.Floats()
-	s.Factor = float64(slices.Max(divisors))
-	for i, have := range divisors {
-		wave := 2 * math.Pi * math.Pow(c.RopeTheta, 2*float64(i)/float64(c.HeadDim))
-		want := 1.0
-		switch smooth := (original/wave - low) / (high - low); {
-		case wave > original/low:
-			want = s.Factor
-		case wave > original/high:
-			want = 1 / ((1-smooth)/s.Factor + smooth)
-		}
-		if !(math.Abs(float64(have)/want-1) < 1e-3) {
-			return s, fmt.Errorf("tensor \"rope_freqs.weight\": frequency %d is divided by %v, Llama 3.1's scaling by %v: other scalings are not supported", i, have, want)
+	have := t.Floats()
+	s.Factor = float64(slices.Max(have))
+	for i, want := range llama3Divisors(c, s) {
+		if !(math.Abs(float64(have[i])-float64(want)) <= 1e-3*float64(want)) {
+			return s, fmt.Errorf("tensor %q: frequency %d is divided by %v, Llama 3.1's scaling by %v: other scalings are not supported", ropeFreqs, i, have[i], want)
 		}
 	}
 	return s, nil
+}
+
+// llama3Divisors are 1 for short waves, the factor for long ones, and between them a blend of the frequencies.
+func llama3Divisors(c model.Config, s model.RopeScaling) []float32 {
+	out := make([]float32, c.HeadDim/2)
+	for i := range out {
+		wave := 2 * math.Pi * math.Pow(c.RopeTheta, 2*float64(i)/float64(c.HeadDim))
+		smooth := (float64(s.OriginalMaxSeqLen)/wave - s.LowFreqFactor) / (s.HighFreqFactor - s.LowFreqFactor)
+		smooth = min(max(smooth, 0), 1)
+		out[i] = float32(1 / ((1-smooth)/s.Factor + smooth))
+	}
+	return out
 }
 
 // ggufKeys reads numbers of any type under a prefix.
@@ -235,6 +241,9 @@ func SaveGGUF(path string, c model.Config, w *model.Weights, tok *token.Tokenize
 		}
 		list[i] = p
 	}
+	if s := c.RopeScaling; s.Type == "llama3" {
+		list = append(list, whole(ropeFreqs, dtype.F32, []int{c.HeadDim / 2}, tensor.FromF32(llama3Divisors(c, s), c.HeadDim/2)))
+	}
 	return writeGGUF(path, meta, list)
 }
 
@@ -247,7 +256,7 @@ func ggufMeta(c model.Config) (map[string]any, error) {
 	if _, ok := ggufArch[arch]; !ok {
 		return nil, fmt.Errorf("GGUF has no architecture for %q", arch)
 	}
-	meta := map[string]any{"general.architecture": arch, "general.name": "quire"}
+	meta := map[string]any{"general.architecture": arch, "general.name": "quire", "general.quantization_version": uint32(2)}
 	for name, v := range map[string]int{"embedding_length": c.HiddenSize, "feed_forward_length": c.IntermediateSize, "block_count": c.NumLayers,
 		"attention.head_count": c.NumHeads, "attention.head_count_kv": c.NumKVHeads, "context_length": c.MaxSeqLen, "attention.key_length": c.HeadDim,
 		"attention.value_length": c.HeadDim, "rope.dimension_count": c.HeadDim, "vocab_size": c.VocabSize} {
@@ -258,13 +267,11 @@ func ggufMeta(c model.Config) (map[string]any, error) {
 		meta[arch+".attention.sliding_window"] = uint32(c.SlidingWindow)
 	}
 	switch s := c.RopeScaling; s.Type {
-	case "":
+	case "", "llama3":
 	case "linear":
 		meta[arch+".rope.scaling.type"], meta[arch+".rope.scaling.factor"] = s.Type, float32(s.Factor)
 	case "dynamic":
 		meta[quireRope], meta[arch+".rope.scaling.factor"] = s.Type, float32(s.Factor)
-	default:
-		return nil, fmt.Errorf("rope scaling %q cannot be written as GGUF", s.Type)
 	}
 	for role, ids := range map[string][]uint32{"bos": c.BOS, "eos": c.EOS} {
 		if len(ids) > 0 {

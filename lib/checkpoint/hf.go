@@ -132,7 +132,7 @@ func configJSON(c model.Config, dt dtype.Type, awq bool, from string) ([]byte, e
 		fields["torch_dtype"] = name
 	}
 	if awq {
-		fields["quantization_config"] = map[string]any{"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 128, "zero_point": true, "modules_to_not_convert": []string{}}
+		fields["quantization_config"] = map[string]any{"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 128, "zero_point": true}
 	}
 	if from != "" {
 		var source struct {

@@ -67,13 +67,6 @@ func (p packing) tensor(base string, get func(name string) (tensor.Tensor, error
 	if err != nil {
 		return none(err)
 	}
-	if p.method == "awq" && w.group == 128 {
-		rows, err := dtype.AWQ{K: w.k, N: w.n, QWeight: w.qweight, QZeros: w.qzeros, Scales: w.scales}.Rows()
-		if err != nil {
-			return none(fmt.Errorf("checkpoint: tensor %q: %w", base+".qweight", err))
-		}
-		return tensor.FromBytes(dtype.AWQ4, rows, w.n, w.k), nil
-	}
 	return w.unpack(), nil
 }
 
@@ -179,21 +172,7 @@ func (w *words) fitsAWQ4() bool {
 
 func (w *words) unpack() tensor.Tensor {
 	if w.fitsAWQ4() {
-		out := tensor.New(dtype.AWQ4, w.n, w.k)
-		size := dtype.AWQ4.BlockBytes()
-		data := out.Bytes()
-		_ = parallel(w.n, func(n int) error {
-			for g := range w.k / 128 {
-				b := data[(n*(w.k/128)+g)*size:]
-				scale := w.scales[g*w.n+n]
-				b[0], b[1], b[2] = byte(scale), byte(scale>>8), byte(w.zero(g, n))
-				for i := range 128 {
-					b[4+i%64] |= byte(w.code(g*128+i, n)) << (i / 64 * 4)
-				}
-			}
-			return nil
-		})
-		return out
+		return w.awq4()
 	}
 	out := tensor.New(dtype.F16, w.n, w.k)
 	bits := out.U16()
@@ -206,4 +185,68 @@ func (w *words) unpack() tensor.Tensor {
 		return nil
 	})
 	return out
+}
+
+// line is how many words of a row are unpacked together: those of a cache line.
+const line = 16
+
+// awq4 transposes the codes to rows of AWQ4 blocks: a scale, a zero point, and bytes of which byte i has the codes of weights i and i+64.
+func (w *words) awq4() tensor.Tensor {
+	out := tensor.New(dtype.AWQ4, w.n, w.k)
+	data, groups, size := out.Bytes(), w.k/128, dtype.AWQ4.BlockBytes()
+	wide := w.n
+	codes := w.gptqCodes
+	if w.method == "awq" {
+		wide, codes = w.n/8, w.awqCodes
+	}
+	_ = parallel((wide+line-1)/line, func(tile int) error {
+		lo, hi := tile*line, min((tile+1)*line, wide)
+		for g := range groups {
+			for n := lo * (w.n / wide); n < hi*(w.n/wide); n++ {
+				scale, b := w.scales[g*w.n+n], data[(n*groups+g)*size:]
+				b[0], b[1], b[2] = byte(scale), byte(scale>>8), byte(w.zero(g, n))
+			}
+			codes(data, g, lo, hi)
+		}
+		return nil
+	})
+	return out
+}
+
+// pairs puts the codes of two words into bytes, those of a in the low halves: even has codes 0, 2, 4, 6, odd has 1, 3, 5, 7.
+func pairs(a, b int32) (even, odd uint32) {
+	const low = 0x0f0f0f0f
+	return uint32(a)&low | uint32(b)&low<<4, uint32(a)>>4&low | uint32(b)&^low
+}
+
+// awqCodes unpacks words lo to hi−1 of each row of group g; word i has columns 8·i to 8·i+7, of which 0, 2, 4, 6 come first.
+func (w *words) awqCodes(data []byte, g, lo, hi int) {
+	wide, size := w.n/8, dtype.AWQ4.BlockBytes()
+	row := w.k / 128 * size
+	for k := range 64 {
+		a, b := w.qweight[(g*128+k)*wide:], w.qweight[(g*128+64+k)*wide:]
+		for i := lo; i < hi; i++ {
+			even, odd := pairs(a[i], b[i])
+			dst := data[i*8*row+g*size+4+k:]
+			dst[7*row] = byte(odd >> 24)
+			dst[0], dst[4*row], dst[row], dst[5*row] = byte(even), byte(even>>8), byte(even>>16), byte(even>>24)
+			dst[2*row], dst[6*row], dst[3*row] = byte(odd), byte(odd>>8), byte(odd>>16)
+		}
+	}
+}
+
+// gptqCodes unpacks columns lo to hi−1 of group g; a word has eight rows one behind the other.
+func (w *words) gptqCodes(data []byte, g, lo, hi int) {
+	size := dtype.AWQ4.BlockBytes()
+	row := w.k / 128 * size
+	for k := range 8 {
+		a, b := w.qweight[(g*16+k)*w.n:], w.qweight[(g*16+8+k)*w.n:]
+		for n := lo; n < hi; n++ {
+			even, odd := pairs(a[n], b[n])
+			dst := data[n*row+g*size+4+8*k:][:8]
+			for i := range 4 {
+				dst[2*i], dst[2*i+1] = byte(even>>(8*i)), byte(odd>>(8*i))
+			}
+		}
+	}
 }

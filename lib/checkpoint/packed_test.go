@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -219,5 +220,45 @@ func TestPackedRefusals(t *testing.T) {
 	parts["w.scales"] = tensor.New(dtype.F16, 1, 8)
 	if _, err := p.tensor("w", find, has); err == nil || !contains(err, `tensor "w.scales" is F16 [1 8]: want F16 [2 8]`) {
 		t.Errorf("too few scales: %v", err)
+	}
+}
+
+// TestUnpackedEqualsDefinition compares with dtype's conversion, on a matrix of several cache lines that is no multiple of them.
+func TestUnpackedEqualsDefinition(t *testing.T) {
+	w := randomWords(256, 8*21)
+	want, err := dtype.AWQ{K: w.k, N: w.n, QWeight: w.qweight, QZeros: w.qzeros, Scales: w.scales}.Rows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(w.unpack().Bytes(), want) {
+		t.Error("other rows than dtype.AWQ gives")
+	}
+}
+
+// randomWords is a matrix as AutoAWQ packs it.
+func randomWords(k, n int) *words {
+	rng := rand.New(rand.NewPCG(4, 4))
+	w := &words{packing: packing{method: "awq", bits: 4, group: 128, storedAsZ: true}, k: k, n: n, groupOf: make([]int32, k)}
+	for i := range w.groupOf {
+		w.groupOf[i] = int32(i / 128)
+	}
+	for range k * n / 8 {
+		w.qweight = append(w.qweight, int32(rng.Uint32()))
+	}
+	for range k / 128 * n {
+		w.scales = append(w.scales, dtype.F32ToF16(rng.Float32()))
+	}
+	for range k / 128 * n / 8 {
+		w.qzeros = append(w.qzeros, int32(rng.Uint32()))
+	}
+	return w
+}
+
+// BenchmarkUnpackAWQ is what loading such folders costs, in bytes of AWQ4 rows.
+func BenchmarkUnpackAWQ(b *testing.B) {
+	w := randomWords(4096, 4096)
+	b.SetBytes(int64(dtype.AWQ4.Bytes(w.n * w.k)))
+	for b.Loop() {
+		w.unpack()
 	}
 }

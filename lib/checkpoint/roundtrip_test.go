@@ -31,6 +31,8 @@ func small() map[string]model.Config {
 	out["llama tied linear"] = c
 	c.QKVBias, c.OutBias, c.MLPBias, c.TieWordEmbeddings = true, true, true, false
 	out["llama biases"] = c
+	c.RopeTheta, c.RopeScaling = 5e5, model.RopeScaling{Type: "llama3", Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalMaxSeqLen: 8192}
+	out["llama 3.1"] = c
 	c = base
 	c.Family, c.QKVBias, c.HeadDim = model.Qwen2, true, 32
 	out["qwen2"] = c

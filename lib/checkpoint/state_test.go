@@ -249,18 +249,3 @@ func BenchmarkOpen(b *testing.B) {
 		s.Close()
 	}
 }
-
-// BenchmarkLoadAWQ unpacks the words of AutoAWQ: what loading such a folder costs.
-func BenchmarkLoadAWQ(b *testing.B) {
-	const n, k = 4096, 4096
-	words, err := dtype.AWQFromRows(make([]byte, dtype.AWQ4.Bytes(n*k)), n, k)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(dtype.AWQ4.Bytes(n * k)))
-	for b.Loop() {
-		if _, err := words.Rows(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

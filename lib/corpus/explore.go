@@ -112,6 +112,11 @@ func (e *Exploration) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return e.number(local)
+}
+
+// number gives the languages of all chunks common numbers.
+func (e *Exploration) number(local [][]string) error {
 	for ci, names := range local {
 		global := make([]uint16, len(names))
 		for id, name := range names {
@@ -320,6 +325,20 @@ func (e *Exploration) whatIf() (*WhatIf, error) {
 			lost.add(i)
 		}
 	}
+	w.Languages = e.mix(w, mix)
+	for k, r := range e.ranges {
+		w.Rules = append(w.Rules, RuleYield{r.Column, finite(r.Min), finite(r.Max), e.drops[k], alone[k]})
+	}
+	var err error
+	if w.Gained, err = e.change(&gained); err != nil {
+		return nil, err
+	}
+	w.Lost, err = e.change(&lost)
+	return w, err
+}
+
+// mix sums the languages up in w and returns them, largest first; nil where nothing but the unknown is there.
+func (e *Exploration) mix(w *WhatIf, mix []Mix) []Mix {
 	for i := range mix {
 		mix[i].Language = e.names[i]
 		w.Bytes += mix[i].Bytes
@@ -332,18 +351,10 @@ func (e *Exploration) whatIf() (*WhatIf, error) {
 	}
 	w.Kept.Share = float64(w.Kept.Bytes) / float64(max(w.Bytes, 1))
 	slices.SortFunc(mix, func(a, b Mix) int { return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Language, b.Language)) })
-	if len(mix) > 1 || len(mix) == 1 && mix[0].Language != "" {
-		w.Languages = mix
+	if len(mix) == 0 || len(mix) == 1 && mix[0].Language == "" {
+		return nil
 	}
-	for k, r := range e.ranges {
-		w.Rules = append(w.Rules, RuleYield{r.Column, finite(r.Min), finite(r.Max), e.drops[k], alone[k]})
-	}
-	var err error
-	if w.Gained, err = e.change(&gained); err != nil {
-		return nil, err
-	}
-	w.Lost, err = e.change(&lost)
-	return w, err
+	return mix
 }
 
 func finite(v float64) *float64 {

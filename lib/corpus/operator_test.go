@@ -108,3 +108,36 @@ func TestWithErrors(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// Columns that were made by looking at all documents stand beside those of operators; one that is there already is refused.
+func TestWithColumns(t *testing.T) {
+	c := parts(t, []Document{{ID: "a", Text: "xx"}, {ID: "b", Text: "y"}, {ID: "c"}}, 2)
+	columns := make([][]arrow.Array, c.NumBatches())
+	err := c.Each(t.Context(), nil, func(i int, b Batch) (err error) {
+		columns[i], err = size{}.Apply(t.Context(), b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.WithColumns(size{}.Fields(), columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err = got.With(t.Context(), nil, double{}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := got.Batch(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have := b.Record.Column(numFixed + 1).(*array.Int64).Int64Values(); have[0] != 4 || have[1] != 2 {
+		t.Errorf("twice the sizes: %v", have)
+	}
+	if _, err := got.WithColumns(size{}.Fields(), columns); err == nil {
+		t.Error("a column is there twice")
+	}
+	if err := c.Each(t.Context(), nil, func(i int, b Batch) error { return fmt.Errorf("chunk %d", i) }); err == nil || err.Error() != "chunk 0" {
+		t.Errorf("the first chunk's error: %v", err)
+	}
+}

@@ -93,7 +93,7 @@ func checkStage(t *testing.T, c, out *Corpus, sheet *Datasheet) {
 // TestStageKilled kills the process that runs a stage, three times, each time behind another chunk, and lets another one finish.
 func TestStageKilled(t *testing.T) {
 	if dir := os.Getenv("STAGE_DIR"); dir != "" { // the child
-		if _, _, err := stageOf(2, 30*time.Millisecond).Run(t.Context(), manyChunks(t), dir); err != nil {
+		if _, _, err := stageOf(2, 150*time.Millisecond).Run(t.Context(), manyChunks(t), dir); err != nil {
 			t.Fatal(err)
 		}
 		return

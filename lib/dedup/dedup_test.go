@@ -257,6 +257,13 @@ func TestIndexErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
+	none := inChunks(t, 3, nil)
+	if out := exact(t, none, Options{}); out.NumDocs() != 0 {
+		t.Error("an empty corpus has documents")
+	}
+	if _, err := MinHash(t.Context(), none, InternLM(), Options{Score: Longest}); err != nil {
+		t.Errorf("an empty corpus: %v", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Exact(ctx, c, Options{}); err == nil {

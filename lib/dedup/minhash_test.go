@@ -56,7 +56,7 @@ func TestProbability(t *testing.T) {
 			t.Errorf("P(%v) = %.4f, datatrove says %v", j, p, want)
 		}
 	}
-	const pairs, size = 1500, 200
+	const pairs, size = 600, 200
 	for _, cfg := range []Config{DataTrove(), InternLM()} {
 		s := NewSigner(cfg)
 		rng := rand.New(rand.NewPCG(3, 3))

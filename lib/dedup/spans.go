@@ -26,22 +26,15 @@ type spanTable struct {
 }
 
 func newSpanTable(c *corpus.Corpus) (*spanTable, error) {
-	s := &spanTable{c: c}
-	n := 0
-	for i := range c.NumBatches() {
-		s.starts = append(s.starts, n)
-		b, err := c.Batch(i)
-		if err != nil {
-			return nil, err
-		}
-		n += b.Len()
+	starts, err := chunkStarts(c, 0)
+	if err != nil {
+		return nil, err
 	}
+	n := starts[c.NumBatches()]
 	if n > math.MaxInt32 {
 		return nil, fmt.Errorf("dedup: %d documents: a table of pieces holds %d", n, math.MaxInt32)
 	}
-	s.starts = append(s.starts, n)
-	s.spans, s.before = make([][]int32, n), make([]int32, n)
-	return s, nil
+	return &spanTable{c: c, starts: starts, spans: make([][]int32, n), before: make([]int32, n)}, nil
 }
 
 // find asks for the repeated places of every document, on all cores.

@@ -37,16 +37,11 @@ func newTable(c *corpus.Corpus, o Options, made settings) (*table, error) {
 			return nil, fmt.Errorf("dedup: index %s was made by %s, not by %s: compare as it was made, or make a new index", o.Index, t.old.settings, made)
 		}
 	}
-	n := len(t.old.kept)
-	for i := range c.NumBatches() {
-		t.starts = append(t.starts, n)
-		b, err := c.Batch(i)
-		if err != nil {
-			return nil, err
-		}
-		n += b.Len()
+	var err error
+	if t.starts, err = chunkStarts(c, len(t.old.kept)); err != nil {
+		return nil, err
 	}
-	t.starts = append(t.starts, n)
+	n := t.starts[c.NumBatches()]
 	if n >= math.MaxUint32 {
 		return nil, fmt.Errorf("dedup: %d documents in the index and the corpus: a table holds %d", n, uint32(math.MaxUint32)-1)
 	}
@@ -59,6 +54,18 @@ func newTable(c *corpus.Corpus, o Options, made settings) (*table, error) {
 		t.forest.join(uint32(i), k)
 	}
 	return t, nil
+}
+
+// chunkStarts returns the number of each chunk's first document, counted from first, and at the end the number behind the last.
+func chunkStarts(c *corpus.Corpus, first int) (starts []int, err error) {
+	for b, err := range c.Batches() {
+		if err != nil {
+			return nil, err
+		}
+		starts = append(starts, first)
+		first += b.Len()
+	}
+	return append(starts, first), nil
 }
 
 // fill calls sign with every document of the corpus and its number, on all cores. Each core has a sign of its own.
@@ -99,6 +106,11 @@ func (t *table) choose() error {
 	if t.opts.Score == nil {
 		return nil
 	}
+	return t.chooseBest(several)
+}
+
+// chooseBest keeps the documents with the greatest scores in these clusters.
+func (t *table) chooseBest(several bitset) error {
 	type best struct {
 		n     uint32
 		score float64
@@ -124,7 +136,7 @@ func (t *table) choose() error {
 			}
 		}
 	}
-	for n := before; n < len(t.kept); n++ {
+	for n := len(t.old.kept); n < len(t.kept); n++ {
 		if b, ok := bests[t.forest.root(uint32(n))]; ok {
 			t.kept[n] = b.n
 		}
@@ -200,19 +212,21 @@ func (t *table) verdicts(ci int, b corpus.Batch, similarity func(n, kept uint32)
 		}
 		ends[row+1] = int32(len(ids))
 	}
-	column := func(f arrow.Field, nulls int, buffers ...[]byte) arrow.Array {
-		all := make([]*memory.Buffer, len(buffers))
-		for i, data := range buffers {
-			if data != nil {
-				all[i] = memory.NewBufferBytes(data)
-			}
-		}
-		return array.MakeFromData(array.NewData(f.Type, rows, all, nil, nulls, 0))
-	}
 	f := verdictFields("")
-	return []arrow.Array{column(f[0], 0, nil, keep), column(f[1], 0, nil, arrow.Int64Traits.CastToBytes(cluster)),
-		column(f[2], rows-dropped, named, arrow.Int32Traits.CastToBytes(ends), ids),
-		column(f[3], 0, nil, arrow.Float32Traits.CastToBytes(similar))}, nil
+	return []arrow.Array{column(f[0], rows, 0, nil, keep), column(f[1], rows, 0, nil, arrow.Int64Traits.CastToBytes(cluster)),
+		column(f[2], rows, rows-dropped, named, arrow.Int32Traits.CastToBytes(ends), ids),
+		column(f[3], rows, 0, nil, arrow.Float32Traits.CastToBytes(similar))}, nil
+}
+
+// column makes an array of its buffers, without copying them.
+func column(f arrow.Field, rows, nulls int, buffers ...[]byte) arrow.Array {
+	all := make([]*memory.Buffer, len(buffers))
+	for i, data := range buffers {
+		if data != nil {
+			all[i] = memory.NewBufferBytes(data)
+		}
+	}
+	return array.MakeFromData(array.NewData(f.Type, rows, all, nil, nulls, 0))
 }
 
 // id returns a document's identifier.

@@ -7,6 +7,7 @@ import (
 
 	"quire/simd"
 	"quire/simd/dtype"
+	"quire/simd/ref"
 	"quire/simd/tensor"
 )
 
@@ -78,13 +79,15 @@ func TestForward(t *testing.T) {
 			for _, d := range docs {
 				want = append(want, r.logits(d)...)
 			}
-			for _, w := range []*Weights{w, inPieces(c, w)} {
-				m, err := New(backend(t), c, w)
-				if err != nil {
-					t.Fatal(err)
+			for _, b := range []tensor.Backend{backend(t), ref.Backend{}} {
+				for _, w := range []*Weights{w, inPieces(c, w)} {
+					m, err := New(b, c, w)
+					if err != nil {
+						t.Fatal(err)
+					}
+					closeTo(t, b.Info().Name+", dense", logitsOf(m, sequences(docs...)), want)
+					closeTo(t, b.Info().Name+", paged", logitsOf(m, newCache(m, dtype.F32, 64, 8).batch(docs...)), want)
 				}
-				closeTo(t, "dense", logitsOf(m, sequences(docs...)), want)
-				closeTo(t, "paged", logitsOf(m, newCache(m, dtype.F32, 64, 8).batch(docs...)), want)
 			}
 			if t.Failed() {
 				t.Logf("seed %d", seed)

@@ -43,14 +43,8 @@ func newPass(b tensor.Backend, c Config, w *Weights, act dtype.Type) pass {
 	return pass{b: b, c: c, w: w, act: act, layers: make([]layer, c.NumLayers), positions: c.MaxSeqLen}
 }
 
-func prepareLayer(l *Layer, prepare func(t tensor.Tensor) operand) layer {
-	linearOf := func(l Linear) linear {
-		out := linear{bias: l.Bias}
-		for _, t := range l.Parts {
-			out.parts = append(out.parts, prepare(t))
-		}
-		return out
-	}
+func prepareLayer(l *Layer, prepare func(parts []tensor.Tensor) []operand) layer {
+	linearOf := func(l Linear) linear { return linear{prepare(l.Parts), l.Bias} }
 	return layer{l.AttnNorm, l.MLPNorm, linearOf(l.QKV), linearOf(l.Out), linearOf(l.GateUp), linearOf(l.Down)}
 }
 

@@ -59,9 +59,13 @@ func New(b tensor.Backend, c Config, w *Weights) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{pass: newPass(b, c, w, activationType(w))}
+	var j joiner
 	for i := range w.Layers {
-		m.layers[i] = prepareLayer(&w.Layers[i], func(t tensor.Tensor) operand {
-			return operand{packed: b.Pack(t.T()), n: t.Dim(0)}
+		m.layers[i] = prepareLayer(&w.Layers[i], func(parts []tensor.Tensor) (all []operand) {
+			for _, t := range j.join(parts) {
+				all = append(all, operand{packed: b.Pack(t.T()), n: t.Dim(0)})
+			}
+			return all
 		})
 	}
 	head := w.Head

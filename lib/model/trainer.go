@@ -68,7 +68,12 @@ func NewTrainer(b tensor.Backend, c Config, w *Weights, o TrainOptions) (*Traine
 		t.w = t.shadow
 	}
 	for i := range t.shadow.Layers {
-		t.layers[i] = prepareLayer(&t.shadow.Layers[i], func(x tensor.Tensor) operand { return operand{w: x, n: x.Dim(0)} })
+		t.layers[i] = prepareLayer(&t.shadow.Layers[i], func(parts []tensor.Tensor) (all []operand) {
+			for _, x := range parts {
+				all = append(all, operand{w: x, n: x.Dim(0)})
+			}
+			return all
+		})
 	}
 	t.arena = tensor.NewArena(int(c.PlanTraining(o).Activations))
 	t.Refresh()

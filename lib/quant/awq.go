@@ -70,7 +70,7 @@ func (l *layer) divideOutputs(r model.Role, s []float32) {
 // search returns the scales with the least output error on the rows of x, nil if none does better than no scaling.
 func (j *job) search(w, x tensor.Tensor, peak, norm []float32) (best []float32, power float64) {
 	importance := relativeMagnitude(w, j.Type.Block())
-	least := j.outputError(x, w, j.float(j.round(w)))
+	least := j.distance(x, w, j.float(j.round(w)))
 	scaled := tensor.New(dtype.F32, w.Shape()...)
 	for i := range awqGrid {
 		alpha := float64(i) / awqGrid
@@ -79,7 +79,7 @@ func (j *job) search(w, x tensor.Tensor, peak, norm []float32) (best []float32, 
 		scaleColumns(scaled, s)
 		back := j.float(j.round(scaled))
 		unscale(back, s)
-		if e := j.outputError(x, w, back); e < least {
+		if e := j.distance(x, w, back); e < least {
 			least, best, power = e, s, alpha
 		}
 	}
@@ -155,12 +155,3 @@ func divide(t tensor.Tensor, s []float32) {
 		x[i] /= s[i]
 	}
 }
-
-func sumSquares(x []float32) (sum float64) {
-	for _, v := range x {
-		sum += float64(v) * float64(v)
-	}
-	return sum
-}
-
-func sqrt(x float64) float64 { return math.Sqrt(x) }

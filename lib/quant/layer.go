@@ -2,6 +2,7 @@ package quant
 
 import (
 	"context"
+	"math"
 
 	"quire/lib/model"
 	"quire/simd/dtype"
@@ -121,14 +122,26 @@ func (l *layer) restoreRows(w tensor.Tensor, r model.Role) {
 
 // outputError is ‖X·(Q−W)ᵀ‖ ÷ ‖X·Wᵀ‖ over the rows of x.
 func (j *job) outputError(x, w, q tensor.Tensor) float64 {
-	y := tensor.New(dtype.F32, x.Dim(0), w.Dim(0))
-	j.b.MatMul(tensor.MatMul{Out: y, A: x, B: w.T()})
-	whole := sumSquares(y.F32())
-	diff := tensor.New(dtype.F32, w.Shape()...)
-	j.b.Binary(tensor.Sub, diff, q, w)
-	j.b.MatMul(tensor.MatMul{Out: y, A: x, B: diff.T()})
+	whole := j.outputs(x, w)
 	if whole == 0 {
 		return 0
 	}
-	return sqrt(sumSquares(y.F32()) / whole)
+	return math.Sqrt(j.distance(x, w, q) / whole)
+}
+
+// distance is ‖X·(Q−W)ᵀ‖².
+func (j *job) distance(x, w, q tensor.Tensor) float64 {
+	diff := tensor.New(dtype.F32, w.Shape()...)
+	j.b.Binary(tensor.Sub, diff, q, w)
+	return j.outputs(x, diff)
+}
+
+// outputs is ‖X·Wᵀ‖².
+func (j *job) outputs(x, w tensor.Tensor) (sum float64) {
+	y := tensor.New(dtype.F32, x.Dim(0), w.Dim(0))
+	j.b.MatMul(tensor.MatMul{Out: y, A: x, B: w.T()})
+	for _, v := range y.F32() {
+		sum += float64(v) * float64(v)
+	}
+	return sum
 }

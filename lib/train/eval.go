@@ -62,6 +62,7 @@ func (p Probe) Validate() error {
 
 // evaluate measures everything that the configuration asks for.
 func (l *loop) evaluate(ctx context.Context) (*Evaluation, error) {
+	l.probePeak()
 	e := &Evaluation{Step: l.Step}
 	sums := newTallies()
 	if l.cfg.HoldOut > 0 {

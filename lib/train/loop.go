@@ -109,14 +109,19 @@ func (l *loop) pickBackend() error {
 		}
 		l.b, l.own = b, true
 	}
+	l.probePeak()
+	return nil
+}
+
+// probePeak measures what MFU is a share of, for 50 ms, and keeps the best so far: on a shared machine a single measurement may be too low.
+func (l *loop) probePeak() {
 	if p, ok := l.b.(tensor.Prober); ok {
 		limit := tensor.PeakF32
 		if l.compute == dtype.BF16 {
 			limit = tensor.PeakBF16
 		}
-		l.peak = p.Probe(limit, l.b.Info().Threads)
+		l.peak = max(l.peak, p.Probe(limit, l.b.Info().Threads))
 	}
-	return nil
 }
 
 // buildModel makes the weights, the trainer and the optimiser.

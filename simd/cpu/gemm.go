@@ -11,6 +11,7 @@ type product struct {
 	a       matrix
 	b       matrix  // either b
 	w       *packed // or w
+	first   int     // the step of w that k starts at
 	m, n, k int
 	out     output
 }
@@ -29,8 +30,38 @@ const (
 // rowBlock is the number of rows from which a task may be split by rows as well: packing B again must cost little.
 const rowBlock = 252
 
-// gemm runs p on tile t, whose panels of A hold type aType and those of B bType.
+// gemm runs p on tile t, whose panels of A hold type aType and those of B bType. Where sums can wait in the output, it goes along k chunk by chunk, so that a packed chunk of
+// A is read while it is in cache.
 func (e *engine) gemm(t *tile, aType, bType dtype.Type, p product) {
+	chunk := chunkSteps * t.kStep
+	waits := p.out.direct(true) && p.out.plain() || p.out.accumulates()
+	if !waits || p.m <= t.mr() || p.k <= chunk || p.w == nil && p.b.dt.IsBlock() {
+		e.gemmChunk(t, aType, bType, p)
+		return
+	}
+	for k := 0; k < p.k; k += chunk {
+		part := p
+		part.k, part.first = min(chunk, p.k-k), k/t.kStep
+		part.a = p.a.from(k)
+		if p.w == nil {
+			part.b = p.b.from(k)
+		}
+		if k > 0 {
+			part.out.residual = part.out.view
+		}
+		e.gemmChunk(t, aType, bType, part)
+	}
+}
+
+// from is the rest of m, no block format, from element k of each line on.
+func (m matrix) from(k int) matrix {
+	m.p, m.k = m.ptr(0, k), m.k-k
+	return m
+}
+
+// gemmChunk runs a product whose operands are packed whole.
+func (e *engine) gemmChunk(t *tile, aType, bType dtype.Type, p product) {
+	p.a.k = p.k
 	steps := t.steps(p.k)
 	g := &gemmRun{e: e, t: t, p: p, steps: steps, bType: bType}
 	if g.p.out.accumulates() {
@@ -44,7 +75,7 @@ func (e *engine) gemm(t *tile, aType, bType dtype.Type, p product) {
 		e.ks.packLeft(at(g.a, lo*steps*t.aBytes), t, aType, p.a, lo, hi-lo, &e.scratch)
 	})
 	panels := (p.n + t.nr - 1) / t.nr
-	group := max(1, min(groupPanels, groupBytes/t.panel(min(g.span(p.out.direct(true)), max(1, steps)))))
+	group := max(1, min(groupPanels, groupBytes/t.panel(max(1, steps))))
 	if p.m <= mr {
 		group = max(1, min(32, panels/(4*e.pool.threads())))
 	}
@@ -89,75 +120,63 @@ func (g *gemmRun) task(i0, i1, p0, p1 int) {
 	}
 	end := newEpilogue(g.e, out, cols)
 	defer end.free()
-	span := g.span(direct)
-	for s := 0; s == 0 || s < g.steps; s += span {
-		b := g.right(p0, p1, s, min(span, g.steps-s))
-		for i := i0; i < i1; i += mr {
-			rows, c := min(mr, i1-i), tile
-			switch {
-			case direct:
-				c, ldc = out.ptr(i, p0*t.nr), out.ldRow*4
-			case g.add != 0:
-				for r := range rows {
-					copy(f32s(at(c, r*ldc), cols), f32s(out.ptr(i+r, p0*t.nr), cols))
-				}
-			}
-			if g.steps == 0 && g.add == 0 {
-				for r := range rows {
-					clear(f32s(at(c, r*ldc), cols))
-				}
-			}
-			if i1-i0 <= mr {
-				for p := range p1 - p0 {
-					g.multiply(i, rows, b, c, ldc, p, p+1)
-				}
-			} else {
-				g.multiply(i, rows, b, c, ldc, 0, p1-p0)
-			}
-			if s+span >= g.steps {
-				end.finish(c, ldc/4, i, i+rows, p0*t.nr, direct)
+	b := g.right(p0, p1)
+	defer b.free()
+	for i := i0; i < i1; i += mr {
+		rows, c := min(mr, i1-i), tile
+		switch {
+		case direct:
+			c, ldc = out.ptr(i, p0*t.nr), out.ldRow*4
+		case g.add != 0:
+			for r := range rows {
+				copy(f32s(at(c, r*ldc), cols), f32s(out.ptr(i+r, p0*t.nr), cols))
 			}
 		}
-		b.free()
+		if g.steps == 0 && g.add == 0 {
+			for r := range rows {
+				clear(f32s(at(c, r*ldc), cols))
+			}
+		}
+		if i1-i0 <= mr {
+			for p := range p1 - p0 {
+				g.multiply(i, rows, b, c, ldc, p, p+1)
+			}
+		} else {
+			g.multiply(i, rows, b, c, ldc, 0, p1-p0)
+		}
+		end.finish(c, ldc/4, i, i+rows, p0*t.nr, direct)
 	}
 }
 
-// span is how many steps a task takes of all its rows before it goes on along k: all, unless the sums can wait in the output. It is at least 1.
-func (g *gemmRun) span(direct bool) int {
-	if direct {
-		return chunkSteps
-	}
-	return max(1, g.steps)
-}
-
-// panels are some steps of panels of B, stride bytes apart.
+// panels are panels of B, stride bytes apart.
 type panels struct {
-	p                    unsafe.Pointer
-	first, steps, stride int
-	free                 func()
+	p      unsafe.Pointer
+	stride int
+	free   func()
 }
 
-// right finds n steps, from s on, of panels p0 to p1−1: in the packed operand, or packed now.
-func (g *gemmRun) right(p0, p1, s, n int) panels {
+// right finds panels p0 to p1−1: in the packed operand, or packed now.
+func (g *gemmRun) right(p0, p1 int) panels {
 	t := g.t
-	if size := t.panel(g.steps); g.p.w != nil {
-		return panels{at(g.p.w.buf.ptr(), p0*size+s*t.nr*t.bBytes), s, n, size, func() {}}
+	if w := g.p.w; w != nil {
+		size := t.panel(t.steps(w.k))
+		return panels{at(w.buf.ptr(), p0*size+g.p.first*t.nr*t.bBytes), size, func() {}}
 	}
-	size, k0 := t.panel(n), s*t.kStep
+	size := t.panel(g.steps)
 	buf := g.e.scratch.get((p1-p0)*size + prefetchSlack)
 	for p := p0; p < p1; p++ {
-		g.e.ks.pack(at(buf.ptr(), (p-p0)*size), g.p.b, g.bType, p*t.nr, min(t.nr, g.p.n-p*t.nr), k0, min(n*t.kStep, g.p.k-k0), t.nr, &g.e.scratch)
+		g.e.ks.pack(at(buf.ptr(), (p-p0)*size), g.p.b, g.bType, p*t.nr, min(t.nr, g.p.n-p*t.nr), 0, g.p.k, t.nr, &g.e.scratch)
 	}
-	return panels{buf.ptr(), s, n, size, func() { g.e.scratch.put(buf) }}
+	return panels{buf.ptr(), size, func() { g.e.scratch.put(buf) }}
 }
 
 // multiply adds up rows from i on of panels p0 to p1−1 of b, chunk by chunk of steps, so that a chunk of A serves all panels from L1.
 func (g *gemmRun) multiply(i, rows int, b panels, c unsafe.Pointer, ldc, p0, p1 int) {
 	t := g.t
-	for s := 0; s < b.steps; s += chunkSteps {
-		n, a := min(chunkSteps, b.steps-s), at(g.a, (i*g.steps+(b.first+s)*rows)*t.aBytes)
+	for s := 0; s < g.steps; s += chunkSteps {
+		n, a := min(chunkSteps, g.steps-s), at(g.a, (i*g.steps+s*rows)*t.aBytes)
 		for p := p0; p < p1; p++ {
-			t.rows[rows](n, a, at(b.p, p*b.stride+s*t.nr*t.bBytes), at(c, p*t.nr*4), ldc, max(g.add, min(b.first+s, 1)))
+			t.rows[rows](n, a, at(b.p, p*b.stride+s*t.nr*t.bBytes), at(c, p*t.nr*4), ldc, max(g.add, min(s, 1)))
 		}
 	}
 }

@@ -47,21 +47,9 @@ type cleanReport struct {
 // Run implements kong's command.
 func (c *corpusCleanCmd) Run(ctx context.Context) (err error) {
 	start := time.Now()
-	rules, err := c.rules()
+	ops, ranges, err := c.judges()
 	if err != nil {
 		return err
-	}
-	language, err := c.language()
-	if err != nil {
-		return err
-	}
-	ops, ranges := []corpus.Operator{rules, language}, rules.Ranges()
-	if c.Contam != "" {
-		index, err := contam.Open(c.Contam)
-		if err != nil {
-			return err
-		}
-		ops, ranges = append(ops, index), append(ranges, corpus.Range{Column: "contam.keep", Min: 1, Max: math.Inf(1)})
 	}
 	in, im, done, err := c.open(ctx)
 	if err != nil {
@@ -106,6 +94,27 @@ func (c *corpusCleanCmd) Run(ctx context.Context) (err error) {
 	}
 	report.Seconds = time.Since(start).Seconds()
 	return printReport(report)
+}
+
+// judges returns the operators that judge documents and the ranges of their columns that are kept.
+func (c *corpusCleanCmd) judges() ([]corpus.Operator, []corpus.Range, error) {
+	rules, err := c.rules()
+	if err != nil {
+		return nil, nil, err
+	}
+	language, err := c.language()
+	if err != nil {
+		return nil, nil, err
+	}
+	ops, ranges := []corpus.Operator{rules, language}, rules.Ranges()
+	if c.Contam != "" {
+		index, err := contam.Open(c.Contam)
+		if err != nil {
+			return nil, nil, err
+		}
+		ops, ranges = append(ops, index), append(ranges, corpus.Range{Column: "contam.keep", Min: 1, Max: math.Inf(1)})
+	}
+	return ops, ranges, nil
 }
 
 // rules returns the sets of rules with the ranges that were asked for.

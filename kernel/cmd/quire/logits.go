@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -28,7 +29,9 @@ type logitsOutput struct {
 }
 
 // Run implements kong's command.
-func (c *logitsCmd) Run() error {
+func (c *logitsCmd) Run() error { return c.write(os.Stdout) }
+
+func (c *logitsCmd) write(w io.Writer) error {
 	file, err := checkpoint.Load(c.Model)
 	if err != nil {
 		return err
@@ -56,7 +59,7 @@ func (c *logitsCmd) Run() error {
 	for i := range hidden.Dim(0) {
 		out.Logits = append(out.Logits, logits.Index(i).F32())
 	}
-	return json.NewEncoder(os.Stdout).Encode(out)
+	return json.NewEncoder(w).Encode(out)
 }
 
 func (c *logitsCmd) parse(vocab, most int) (ids []int32, err error) {

@@ -25,6 +25,7 @@ import (
 	"slices"
 
 	"quire/lib/corpus/shard"
+	"quire/lib/show"
 )
 
 // Source is a part of the mixture.
@@ -147,7 +148,7 @@ func New(c Config) (*Stream, error) {
 	c.Sources = slices.Clone(c.Sources) // SetWeights changes them
 	s := &Stream{cfg: c}
 	for i := range c.Sources {
-		cur, err := newCursor(&c, i)
+		cur, err := newCursor(&s.cfg, i)
 		if err != nil {
 			return nil, err
 		}
@@ -217,6 +218,12 @@ func (s *Stream) Progress() []Progress {
 			Share: float64(c.total) / float64(max(total, 1)), Epoch: float64(c.pos) / float64(c.n)}
 	}
 	return out
+}
+
+// MIMEBundle shows the progress of each source as a table.
+func (s *Stream) MIMEBundle() map[string]any {
+	caption := fmt.Sprintf("%d rows of %d tokens, %v", s.rows, s.cfg.SeqLen, s.cfg.Packing)
+	return show.Table(s.Progress()).Caption(caption).MIMEBundle()
 }
 
 // Dropped returns the tokens that BestFitCrop has dropped.

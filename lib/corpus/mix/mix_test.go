@@ -327,6 +327,9 @@ func TestWeights(t *testing.T) {
 		}
 	}
 	check(map[string]float64{"a": 5, "b": 3, "c": 2})
+	if text := fmt.Sprint(s.MIMEBundle()["text/plain"]); !strings.Contains(text, "2000 rows of 64 tokens, concat") || !strings.Contains(text, "Share") {
+		t.Errorf("shown as %s", text)
+	}
 	if err := s.SetWeights(map[string]float64{"a": 0, "c": 1}); err != nil {
 		t.Fatal(err)
 	}

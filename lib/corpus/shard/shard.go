@@ -204,6 +204,15 @@ func (s *Shard) Append(dst []uint32, i int) []uint32 {
 	return dst
 }
 
+// MIMEBundle shows what the shard holds in a line.
+func (s *Shard) MIMEBundle() map[string]any {
+	text := fmt.Sprintf("%s: %d documents, %d tokens of %d bytes, hash %s", s.path, s.Docs(), s.Tokens(), s.width, s.hash)
+	for _, key := range slices.Sorted(maps.Keys(s.meta)) {
+		text += fmt.Sprintf(", %s %s", key, s.meta[key])
+	}
+	return map[string]any{"text/plain": text}
+}
+
 // Verify reads the whole file and compares its hash with the header's.
 func (s *Shard) Verify() error {
 	if got := Hash(xxh3.Hash128(s.rest).Bytes()); got != s.hash {

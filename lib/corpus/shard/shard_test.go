@@ -63,6 +63,9 @@ func TestRoundTrip(t *testing.T) {
 		if s.Width() != c.width || s.Docs() != c.docs || s.Meta()["tokenizer"] != "x" {
 			t.Errorf("vocabulary %d: width %d, %d documents, meta %v", c.vocab, s.Width(), s.Docs(), s.Meta())
 		}
+		if text := fmt.Sprint(s.MIMEBundle()["text/plain"]); !strings.Contains(text, fmt.Sprintf("%d documents", c.docs)) || !strings.Contains(text, "tokenizer x") {
+			t.Errorf("shown as %q", text)
+		}
 		all := make([]uint32, s.Tokens())
 		s.Read(all, 0)
 		if !slices.Equal(all, slices.Concat(docs...)) {
