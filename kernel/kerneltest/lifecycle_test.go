@@ -78,7 +78,7 @@ var notebookMeaning = map[string][]expectation{
 
 // notebookParams shorten what a person would wait for.
 var notebookParams = map[string][]string{
-	"00_lifecycle.ipynb": {"seconds=60"},
+	"00_lifecycle.ipynb": {"seconds=100"},
 	"02_pretrain.ipynb":  {"minutes=0.1", "megabytes=5", "vocabulary=2048", "layers=2"},
 	"04_infer.ipynb":     {"steps=40"},
 }
