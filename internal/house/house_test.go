@@ -135,6 +135,30 @@ func TestPackagesExplainThemselves(t *testing.T) {
 	}
 }
 
+// fileNamed is a file, or a pattern of files, that a package comment names; the second group tells a web address.
+var fileNamed = regexp.MustCompile(`([\w/*]+\.go)(\.\w)?`)
+
+func TestPackageCommentsNameFilesThatExist(t *testing.T) {
+	seen := 0
+	for _, f := range goFiles(t) {
+		file, err := parser.ParseFile(token.NewFileSet(), f, read(t, f), parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			continue // TestFormatted says so
+		}
+		for _, m := range fileNamed.FindAllStringSubmatch(file.Doc.Text(), -1) {
+			seen++
+			beside, _ := filepath.Glob(filepath.Join(root, filepath.Dir(f), m[1]))
+			below, _ := filepath.Glob(filepath.Join(root, m[1]))
+			if m[2] == "" && len(beside)+len(below) == 0 {
+				t.Errorf("%s: the package comment names %s, which is not there", f, m[1])
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("package comments name %d files: the pattern misses them", seen)
+	}
+}
+
 // A file over 1,000 lines says why in a comment that begins "Long file:" within its first 40 lines; generated files may be long.
 func TestFileLength(t *testing.T) {
 	for _, f := range goFiles(t) {

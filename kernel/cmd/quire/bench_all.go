@@ -71,9 +71,9 @@ func (c benchAllCmd) Run(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", command, err))
 		}
 	}
-	_, err = io.WriteString(out, "\n| what | Quire | peer | ratio | command |\n|---|---|---|---|---|\n"+rows.String()+"\n"+simd.Describe()+".\n")
+	_, err = io.WriteString(out, "\n| what | Quire | peer | ratio | command |\n|---|---|---|---|---|\n"+rows.String()+"\nMeasured on "+simd.Describe()+".\n")
 	for _, why := range absent {
-		fmt.Fprintln(out, "Not measured:", why+".")
+		fmt.Fprintln(out, "- not measured:", why)
 	}
 	return errors.Join(err, failed, ctx.Err())
 }

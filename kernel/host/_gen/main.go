@@ -1,7 +1,7 @@
 // Command _gen writes the registration of compiled packages for cells: one static table of symbols for each package, and the
 // source of its generic declarations, which reflection cannot describe.
 //
-//	go run ./kernel/host/_gen          write zz_*.go in kernel/host
+//	go run ./kernel/host/_gen          write kernel/host/zz_*.go
 //	go run ./kernel/host/_gen -check   fail when they are stale
 //
 // It works from any folder of the module.
