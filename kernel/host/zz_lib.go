@@ -391,6 +391,7 @@ func Take[T uint32 | uint64](p *sealed.Parts, n int) []T {
 		{"RecomputeFull", p_quire_lib_model.RecomputeFull},
 		{"RecomputeNone", p_quire_lib_model.RecomputeNone},
 		{"RecomputeSelective", p_quire_lib_model.RecomputeSelective},
+		{"Restore", p_quire_lib_model.Restore},
 		{"Role", (*p_quire_lib_model.Role)(nil)},
 		{"RoleDown", p_quire_lib_model.RoleDown},
 		{"RoleGateUp", p_quire_lib_model.RoleGateUp},
