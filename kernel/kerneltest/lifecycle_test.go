@@ -23,30 +23,24 @@ type expectation struct {
 
 var notebookMeaning = map[string][]expectation{
 	"00_lifecycle.ipynb": {
-		{cell: "filepath.WalkDir", mime: "stream", pattern: `(\d+) files`, low: 100, high: 1500},
-		{cell: "show.Progress", mime: "text/plain", pattern: `measure .* (\d+) %`, low: 100, high: 100},
-		{cell: "show.Table(largest)", mime: "text/csv", pattern: `(?m)^Package,Lines,Comments,Bytes$`},
-		{cell: "show.Scatter(kib, share)", mime: "image/svg+xml", pattern: `<svg`},
-		{cell: "corpus.Build", mime: "stream", pattern: `(\d+) that could not be read`, low: 0, high: 0},
-		{cell: "clean.Gopher()", mime: "text/plain", pattern: `gopher\.stop_words`},
-		{cell: "growth.Append", mime: "stream", pattern: `words, (\d+) distinct`, low: 500, high: 1e6},
-		{cell: "growth.Append", mime: "image/svg+xml", pattern: `<svg`},
-		{cell: "CountPairs(text, &pairs)", mime: "stream", pattern: `: (\d+) MB/s`, low: 20, high: 1e6},
-		{cell: "entropy :=", mime: "stream", pattern: `([\d.]+) bits per byte`, low: 2, high: 5},
-		{cell: "%who", mime: "stream", pattern: `CountPairs +func`},
-	},
-	"02_pretrain.ipynb": {
-		{cell: "gosrc.Documents", mime: "stream", pattern: `(\d+) documents`, low: 200, high: 20000},
-		{cell: "shard.Create", mime: "stream", pattern: `([\d.]+) million tokens`, low: 0.2, high: 100},
-		{cell: "model.Depth(layers)", mime: "stream", pattern: `([\d.]+) million parameters`, low: 0.5, high: 8},
+		{cell: "plan.Measure", mime: "text/plain", pattern: `internlm2, 4 layers, hidden 256`},
+		{cell: "track.SetBackend", mime: "stream", pattern: `(\d+) steps of 2048 tokens`, low: 40, high: 1e5},
+		{cell: "gosrc.Documents", mime: "stream", pattern: `(\d+) documents to learn from`, low: 500, high: 12000},
+		{cell: "rules.Judge", mime: "text/plain", pattern: `repetition\.`},
+		{cell: "charts.NewSankey", mime: "stream", pattern: `documents: \[(\d+) `, low: 500, high: 12000},
+		{cell: "charts.NewSankey", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "token.TrainBPE", mime: "text/plain", pattern: `InternLM2's size`},
 		{cell: "run.Chart()", mime: "image/svg+xml", pattern: `<svg`},
-		{cell: "go/parser", mime: "image/svg+xml", pattern: `<svg`},
-		{cell: "parser.ParseFile", mime: "stream", pattern: `(\d+) % of the last samples parse`, low: 0, high: 100},
-		{cell: "run.Wait(cell.Context())", mime: "text/plain", pattern: `finished: .* step=(\d+)`, low: 30, high: 1e6},
-		{cell: "gzip.BestCompression", mime: "stream", pattern: `gzip ([\d.]+)`, low: 1, high: 4},
-		{cell: "clean.TrainNGram", mime: "stream", pattern: `n-gram of \d+ tokens: ([\d.]+)`, low: 1, high: 6},
-		{cell: "clean.TrainNGram", mime: "stream", pattern: `the model: ([\d.]+) bits per byte`, low: 0.5, high: 5},
-		{cell: "os.RemoveAll(dir)", mime: "stream", pattern: `model/model\.safetensors`},
+		{cell: "parses(sample string)", mime: "stream", pattern: `parsed at first 0 %, at best (\d+) %`, low: 1, high: 100},
+		{cell: "run.Evaluate", mime: "stream", pattern: `it fell by ([\d.]+)`, low: 3, high: 8},
+		{cell: "run.Evaluate", mime: "stream", pattern: `held-out text: ([\d.]+) bits per byte`, low: 0.5, high: 3.2},
+		{cell: "quant.Quantize", mime: "text/plain", pattern: `Q4_0, rtn`},
+		{cell: "reports[2].Chart()", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "grammar.JSONSchema", mime: "stream", pattern: `(\d+) of 20 answers fit the schema`, low: 20, high: 20},
+		{cell: "engine.Score", mime: "text/plain", pattern: `n-grams of the same text`},
+		{cell: "planned and measured", mime: "text/plain", pattern: `milliseconds a training step`},
+		{cell: "shard.Nearest", mime: "text/plain", pattern: `made by run 1, corpus gosrc`},
+		{cell: "store.Card", mime: "stream", pattern: `this notebook: (\d+) s`, low: 60, high: 600},
 	},
 	"01_corpus.ipynb": {
 		{cell: "corpus.Build(ctx", mime: "stream", pattern: `(\d+) pages, 0 bad records`, low: 9, high: 9},
@@ -84,8 +78,9 @@ var notebookMeaning = map[string][]expectation{
 
 // notebookParams shorten what a person would wait for.
 var notebookParams = map[string][]string{
-	"02_pretrain.ipynb": {"minutes=0.1", "megabytes=5", "vocabulary=2048", "layers=2"},
-	"04_infer.ipynb":    {"steps=40"},
+	"00_lifecycle.ipynb": {"seconds=100"},
+	"02_pretrain.ipynb":  {"minutes=0.1", "megabytes=5", "vocabulary=2048", "layers=2"},
+	"04_infer.ipynb":     {"steps=40"},
 }
 
 // Every notebook of the project runs from a fresh kernel, and its outputs mean what its text says.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -104,36 +105,43 @@ func writeShards(dir string, list []payload, limit int64) error {
 		size, total = size+n, total+n
 	}
 	format := map[string]string{"format": "pt"} // transformers refuses files without it
-	if err := removeShards(dir); err != nil {
-		return err
-	}
-	if len(shards) == 1 {
-		return writeSafetensors(filepath.Join(dir, "model.safetensors"), "", format, list)
-	}
-	weightMap := map[string]string{}
+	weightMap, names := map[string]string{}, []string{}
 	for i, shard := range shards {
-		name := fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
+		name := "model.safetensors"
+		if len(shards) > 1 {
+			name = fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards))
+		}
 		for _, p := range shard {
 			weightMap[p.name] = name
 		}
 		if err := writeSafetensors(filepath.Join(dir, name), "", format, shard); err != nil {
 			return err
 		}
+		names = append(names, name)
 	}
-	index, err := json.Marshal(map[string]any{"metadata": map[string]any{"total_size": total}, "weight_map": weightMap}, json.Deterministic(true), indent)
-	if err != nil {
-		return err
+	if len(shards) > 1 {
+		index, err := json.Marshal(map[string]any{"metadata": map[string]any{"total_size": total}, "weight_map": weightMap}, json.Deterministic(true), indent)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(dir, indexFile), "", index, nil, int64(len(index))); err != nil {
+			return err
+		}
+		names = append(names, indexFile)
 	}
-	return writeFile(filepath.Join(dir, indexFile), "", index, nil, int64(len(index)))
+	return removeOthers(dir, names)
 }
 
-// removeShards deletes the weights of an earlier save, which a reader of the folder would mix with the new ones.
-func removeShards(dir string) error {
+// removeOthers deletes the weights of an earlier save, which a reader of the folder would mix with the new ones.
+func removeOthers(dir string, names []string) error {
 	old, err := filepath.Glob(filepath.Join(dir, "model*.safetensors"))
 	if err != nil {
 		return err
 	}
 	for _, path := range append(old, filepath.Join(dir, indexFile)) {
+		if slices.Contains(names, filepath.Base(path)) {
+			continue
+		}
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return err
 		}

@@ -38,31 +38,27 @@ type packedRecord struct {
 	Offset, Length uint64
 }
 
-// packer is a Backend that takes packed matrices from a file while there are any, and remembers those it packs itself.
+// packer takes packed matrices from a file while there are any.
 type packer struct {
-	tensor.Backend
 	keep    tensor.Repacker
 	file    *tensor.Mapping
 	records []packedRecord
-	made    []tensor.Packed
-	failed  bool
+	failed  bool // something had to be packed
 }
 
-// Pack returns the next matrix of the file if it fits, or packs b.
-func (p *packer) Pack(b tensor.Tensor) tensor.Packed {
+// next returns the next matrix of the file if it fits.
+func (p *packer) next(dt dtype.Type, k, n int) tensor.Packed {
 	if len(p.records) > 0 && !p.failed {
 		r := p.records[0]
-		if dtype.Type(r.DType) == b.DType() && int(r.K) == b.Dim(0) && int(r.N) == b.Dim(1) {
-			if w, err := p.keep.Restore(b.DType(), b.Dim(0), b.Dim(1), p.file.Bytes()[r.Offset:r.Offset+r.Length]); err == nil {
+		if dtype.Type(r.DType) == dt && int(r.K) == k && int(r.N) == n {
+			if w, err := p.keep.Restore(dt, k, n, p.file.Bytes()[r.Offset:r.Offset+r.Length]); err == nil {
 				p.records = p.records[1:]
 				return w
 			}
 		}
-		p.failed = true
 	}
-	w := p.Backend.Pack(b)
-	p.made = append(p.made, w)
-	return w
+	p.failed = true
+	return nil
 }
 
 // packModel makes the model of a file, from its packed form if there is one. dir is where packed files lie.
@@ -74,25 +70,23 @@ func packModel(b tensor.Backend, file *checkpoint.Model, path, dir string) (*mod
 		m, err := model.New(b, file.Config, file.Weights)
 		return m, k, err
 	}
-	p := &packer{Backend: b, keep: keep}
+	p := &packer{keep: keep}
 	k.packer = p
 	known := filepath.Join(dir, identity(path)+".known")
 	name := func(hash string) string { return filepath.Join(dir, hash+"-"+keep.Layout()+".packed") }
 	if hash, err := os.ReadFile(known); err == nil {
 		p.open(name(string(hash)))
 	}
-	m, err := model.New(p, file.Config, file.Weights)
+	m, err := model.Restore(b, file.Config, file.Weights, p.next)
 	if err != nil {
 		return nil, nil, errors.Join(err, p.close())
 	}
-	if p.file != nil && !p.failed {
+	if !p.failed {
 		close(k.written)
 		return m, k, nil
 	}
-	made := p.made
-	p.made = nil
 	go func() {
-		k.err = writePacked(dir, known, name, file, keep, made)
+		k.err = writePacked(dir, known, name, file, keep, m.Packed())
 		close(k.written)
 	}()
 	return m, k, nil

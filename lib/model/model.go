@@ -51,7 +51,10 @@ type Batch struct {
 }
 
 // New packs every Linear of w for b. Activations are F32 if all weights are F32 or F16, else BF16. w may have its matrices in pieces, of any types that b can multiply by.
-func New(b tensor.Backend, c Config, w *Weights) (*Model, error) {
+func New(b tensor.Backend, c Config, w *Weights) (*Model, error) { return Restore(b, c, w, nil) }
+
+// Restore is New with matrices that were packed before: next is asked for them in the order of Packed, with the type, the inputs k and the outputs n of each, and packing takes place where it returns nil.
+func Restore(b tensor.Backend, c Config, w *Weights, next func(dt dtype.Type, k, n int) tensor.Packed) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -59,21 +62,16 @@ func New(b tensor.Backend, c Config, w *Weights) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{pass: newPass(b, c, w, activationType(w))}
-	var j joiner
+	p := packing{b: b, next: next}
 	for i := range w.Layers {
-		m.layers[i] = prepareLayer(&w.Layers[i], func(parts []tensor.Tensor) (all []operand) {
-			for _, t := range j.join(parts) {
-				all = append(all, operand{packed: b.Pack(t.T()), n: t.Dim(0)})
-			}
-			return all
-		})
+		m.layers[i] = prepareLayer(&w.Layers[i], p.pack)
 	}
 	head := w.Head
 	if c.NormHead {
 		head = tensor.New(activationType(w), c.VocabSize, c.HiddenSize)
 		normalizeHead(b, head, w.Head, tensor.Tensor{})
 	}
-	m.head = linear{parts: []operand{{packed: b.Pack(head.T()), n: c.VocabSize}}}
+	m.head = linear{parts: p.pack([]tensor.Tensor{head})}
 	return m, nil
 }
 
@@ -90,20 +88,28 @@ func activationType(w *Weights) dtype.Type {
 // Fork returns a Model over the same packed weights with scratch of its own, for another goroutine.
 func (m *Model) Fork() *Model { return &Model{pass: m.pass, head: m.head} }
 
-// PackedBytes is the memory of the packed matrices.
-func (m *Model) PackedBytes() (n int64) {
-	count := func(l linear) {
+// Packed lists the packed matrices: layer by layer, the head last.
+func (m *Model) Packed() (all []tensor.Packed) {
+	add := func(l linear) {
 		for _, p := range l.parts {
-			n += int64(p.packed.Bytes())
+			all = append(all, p.packed)
 		}
 	}
 	for _, l := range m.layers {
-		count(l.qkv)
-		count(l.out)
-		count(l.gateUp)
-		count(l.down)
+		add(l.qkv)
+		add(l.out)
+		add(l.gateUp)
+		add(l.down)
 	}
-	count(m.head)
+	add(m.head)
+	return all
+}
+
+// PackedBytes is the memory of the packed matrices.
+func (m *Model) PackedBytes() (n int64) {
+	for _, p := range m.Packed() {
+		n += int64(p.Bytes())
+	}
 	return n
 }
 

@@ -175,7 +175,7 @@ func (w *gradPanels) prepare() {
 	for r := range w.shift {
 		w.shift[r] = float32(float64(w.lse[w.row(w.t0, r)]) * math.Log2E)
 	}
-	if out := w.attention.p.Out; out.DType() == dtype.BF16 {
+	if out := w.attention.p.Out; out.DType() == dtype.BF16 && w.tokens > 0 {
 		x, freeX := w.groupRows(w.g.DOut, w.head, w.t0, w.t0+w.tokens)
 		defer freeX()
 		y, freeY := w.groupRows(out, w.head, w.t0, w.t0+w.tokens)

@@ -27,6 +27,44 @@ func TestMaskedValuesDoNotTouchResults(t *testing.T) {
 	})
 }
 
+// TestGradientOfTrainingAttention has everything in BF16, as training does, a sequence without tokens, and a whole block of keys and more.
+func TestGradientOfTrainingAttention(t *testing.T) {
+	const h, hkv, d = 4, 2, 64
+	cu := []int32{0, 5, 5, 150}
+	tokens := int(cu[len(cu)-1])
+	fill := func(heads int, scale float32, step int) tensor.Tensor {
+		x := tensor.New(dtype.BF16, tokens, heads, d)
+		f := make([]float32, x.Len())
+		for i := range f {
+			f[i] = scale * float32((i*step+i/13)%29-14)
+		}
+		x.SetFloats(f)
+		return x
+	}
+	q, k, v, dout := fill(h, 0.05, 7), fill(hkv, 0.06, 5), fill(hkv, 0.1, 3), fill(h, 0.02, 11)
+	run := func(b tensor.Backend) [3][]float32 {
+		p := tensor.Attention{Q: q, K: k, V: v, Out: tensor.New(dtype.BF16, tokens, h, d), LSE: tensor.New(dtype.F32, tokens, h), CuQ: cu, Causal: true}
+		b.Attention(p)
+		g := tensor.AttentionGrad{Attention: p, DOut: dout, DQ: tensor.New(dtype.BF16, tokens, h, d), DK: tensor.New(dtype.BF16, tokens, hkv, d), DV: tensor.New(dtype.BF16, tokens, hkv, d)}
+		b.AttentionGrad(g)
+		return [3][]float32{g.DQ.Floats(), g.DK.Floats(), g.DV.Floats()}
+	}
+	want := run(ref.Backend{})
+	eachLevel(t, func(t *testing.T, ks kernels) {
+		b := &Backend{newEngine(ks, 2)}
+		defer b.Close()
+		for i, got := range run(b) {
+			var off, size float64
+			for j, w := range want[i] {
+				off, size = off+math.Pow(float64(got[j]-w), 2), size+float64(w)*float64(w)
+			}
+			if !(math.Sqrt(off) <= 0.01*math.Sqrt(size)) {
+				t.Errorf("d%c is off by %.3g of its norm", "qkv"[i], math.Sqrt(off/size))
+			}
+		}
+	})
+}
+
 func checkMasked(t *testing.T, b tensor.Backend, dt dtype.Type, v float32, paged bool, tokens, h, hkv, d, bad int) {
 	fill := func(heads int, scale float32) tensor.Tensor {
 		x := tensor.New(dt, tokens, heads, d)
