@@ -55,7 +55,7 @@ func (c benchAllCmd) Run(ctx context.Context) error {
 	var rows strings.Builder
 	var failed error
 	for _, args := range lines {
-		command := "quire bench " + quoted(args)
+		command := "quire bench " + shown(args)
 		if ctx.Err() != nil || !only.MatchString(command) {
 			continue
 		}
@@ -178,15 +178,21 @@ func (benchAllCmd) file(path, flag string) error {
 	return err
 }
 
-// quoted is args as a shell reads them.
-func quoted(args []string) string {
+// shown is args as a person would write them on another machine: quoted, and without this one's folders.
+func shown(args []string) string {
 	var b strings.Builder
 	for i, a := range args {
-		if i > 0 {
-			b.WriteByte(' ')
+		if filepath.IsAbs(a) {
+			if info, err := os.Stat(a); err == nil && info.IsDir() {
+				a = "DIR"
+			}
+			a = filepath.Base(a)
 		}
 		if strings.ContainsAny(a, " ^|()*") {
 			a = "'" + a + "'"
+		}
+		if i > 0 {
+			b.WriteByte(' ')
 		}
 		b.WriteString(a)
 	}

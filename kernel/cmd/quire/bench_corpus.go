@@ -350,7 +350,7 @@ func (b *corpusBench) exact(ctx context.Context) error {
 		return err
 	})
 	b.line("exact deduplication of 1 M documents", total/1e6/t, "MB/s", 300, 0)
-	b.line("  all that it allocates, a document", perDoc, "bytes", 0, 64)
+	b.line("  exact deduplication allocates, a document", perDoc, "bytes", 0, 64)
 	return err
 }
 
