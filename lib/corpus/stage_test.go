@@ -201,7 +201,7 @@ func TestStageNothing(t *testing.T) {
 	if err := readJSON(filepath.Join(dir, "nothing.json"), &r); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if b, err := json.Marshal(sheet); err != nil || !strings.Contains(fmt.Sprintf("%s", b), `"dropped"`) {
+	if b, err := json.Marshal(sheet); err != nil || !strings.Contains(string(b), `"dropped"`) {
 		t.Errorf("%s %v", b, err)
 	}
 }

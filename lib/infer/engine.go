@@ -1,7 +1,6 @@
 package infer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -305,11 +304,6 @@ func (e *Engine) park(s *sequence) { e.idle = append(e.idle, s) }
 // unpark takes it back.
 func (e *Engine) unpark(s *sequence) {
 	e.idle = slices.DeleteFunc(e.idle, func(o *sequence) bool { return o == s })
-}
-
-// watch ends t when ctx does.
-func (e *Engine) watch(ctx context.Context, t *task) (stop func() bool) {
-	return context.AfterFunc(ctx, func() { _ = e.do(func() { e.end(t, context.Cause(ctx)) }) })
 }
 
 func (e *Engine) publishStats() {

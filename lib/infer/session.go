@@ -10,9 +10,8 @@ import (
 // Session is a text that grows: prompts and answers one after another, whose keys and values stay while there is room and are computed again where they did not. Its methods are for one
 // goroutine at a time. A session that is no longer needed should be closed, or its pages stay until the engine needs them.
 type Session struct {
-	e    *Engine
-	seq  *sequence
-	busy bool // a walk over Generate is in progress
+	e   *Engine
+	seq *sequence
 }
 
 // Session begins an empty text.
