@@ -83,9 +83,9 @@ func (p *Plan) MIMEBundle() map[string]any {
 		}
 	}
 	fmt.Fprintf(&b, "| machine | %s, %s free |\n", p.Hardware.Name, size(p.Hardware.Memory))
-	b.WriteString("\n| to train | weights | gradients | optimiser | activations | total | fits | |\n|---|---:|---:|---:|---:|---:|---|---|\n")
+	b.WriteString("\n| to train | weights | gradients | optimiser | activations | saving | total | fits | |\n|---|---:|---:|---:|---:|---:|---:|---|---|\n")
 	for _, w := range p.Train {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", w.Name, size(w.Weights), size(w.Gradients), size(w.Optimizer), size(w.Activations), size(w.Total), mark(w.Fits), w.Note)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.Name, size(w.Weights), size(w.Gradients), size(w.Optimizer), size(w.Activations), size(w.Saving), size(w.Total), mark(w.Fits), w.Note)
 	}
 	fmt.Fprintf(&b, "\n| to serve %d tokens | weights | cache | total | fits | |\n|---|---:|---:|---:|---|---|\n", c.MaxSeqLen)
 	for _, w := range p.Serve {

@@ -104,6 +104,7 @@ type Way struct {
 	Gradients   int64
 	Optimizer   int64
 	Activations int64
+	Saving      int64 // the copy of weights and moments that is written while training goes on
 	KV          int64
 	Total       int64
 	Fits        bool
@@ -157,11 +158,11 @@ func (p *Plan) trainWays() {
 		o.Recompute = r
 		m := c.PlanTraining(o)
 		p.Train = append(p.Train, p.way(Way{Name: fmt.Sprintf("full, recompute %v", r), Weights: m.Weights + m.Shadow, Gradients: m.Grads,
-			Optimizer: 2 * m.Weights, Activations: m.Activations, Note: "F32 weights and moments, BF16 products"}))
+			Optimizer: 2 * m.Weights, Activations: m.Activations, Saving: 3 * m.Weights, Note: "F32 weights and moments, BF16 products"}))
 	}
 	adapters := p.adapters()
 	low := func(name string, dt dtype.Type, note string) Way {
-		return p.way(Way{Name: name, Weights: c.WeightBytes(dt) + 6*adapters, Gradients: 4 * adapters, Optimizer: 8 * adapters,
+		return p.way(Way{Name: name, Weights: c.WeightBytes(dt) + 6*adapters, Gradients: 4 * adapters, Optimizer: 8 * adapters, Saving: 12 * adapters,
 			Activations: c.PlanTraining(o).Activations, Note: note})
 	}
 	p.Train = append(p.Train,
@@ -207,7 +208,7 @@ func (p *Plan) decodeNote(weights int64) string {
 }
 
 func (p *Plan) way(w Way) Way {
-	w.Total = w.Weights + w.Gradients + w.Optimizer + w.Activations + w.KV
+	w.Total = w.Weights + w.Gradients + w.Optimizer + w.Activations + w.Saving + w.KV
 	w.Fits = Overhead(w.Total) <= p.Hardware.Memory
 	return w
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"quire/lib/checkpoint"
 	"quire/lib/model"
 	"quire/simd"
 	"quire/simd/dtype"
@@ -120,12 +121,15 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, v := c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32)
+	saver := checkpoint.NewSaver(t.TempDir(), 1)
+	saver.Reserve(int(3 * c.WeightBytes(dtype.F32)))
 	tr.Step(examples(c, p.Data))
 	adamW(simd.Default(), tr, m, v, 1)
 	got := held() - before
 	runtime.KeepAlive(tr)
 	runtime.KeepAlive(m)
 	runtime.KeepAlive(v)
+	runtime.KeepAlive(saver)
 	want := p.Train[0].Total
 	t.Logf("planned %s, held %s: %+.1f %%", size(want), size(got), 100*(float64(got)/float64(want)-1))
 	if r := float64(got) / float64(want); r < 0.9 || r > 1.1 {

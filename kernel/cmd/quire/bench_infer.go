@@ -82,7 +82,7 @@ type inferBench struct {
 // figures are the turns of one line.
 type figures struct{ ours, theirs, reads []float64 }
 
-// bars are what issue 8 asks of a line: times the peer, and percent of the memory read.
+// bars are what is asked of a line: times the peer, and percent of the memory read.
 type bar struct{ peer, read float64 }
 
 // format measures one file.

@@ -33,7 +33,7 @@ type benchTrainCmd struct {
 	record    record
 }
 
-// trainShape is a model and a batch of the bars of issue "Models and pre-training".
+// trainShape is a model and a batch that is measured.
 type trainShape struct {
 	layers, hidden, heads, inner, vocab, rows, length int
 }
