@@ -45,7 +45,7 @@ var notebookMeaning = map[string][]expectation{
 	"01_corpus.ipynb": {
 		{cell: "corpus.Build(ctx", mime: "stream", pattern: `(\d+) pages, 0 bad records`, low: 9, high: 9},
 		{cell: "clean.MainText", mime: "stream", pattern: `(\d+) of 9 pages have a main text`, low: 6, high: 9},
-		{cell: "rules.Judge(shop.Text)", mime: "text/plain", pattern: `gopher\.dup_`},
+		{cell: "rules.Judge(shop.Text)", mime: "text/plain", pattern: `gopher\.words`},
 		{cell: "explore.WhatIf()", mime: "stream", pattern: `the chosen ones (\d+) of`, low: 500, high: 5000},
 		{cell: "dedup.MinHash(", mime: "stream", pattern: `documents, (\d+) without exact copies`, low: 400, high: 5000},
 		{cell: "dedup.DataTrove().P", mime: "image/svg+xml", pattern: `<svg`},
@@ -55,6 +55,19 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "stream.Restore(state)", mime: "text/plain", pattern: `^true$`},
 		{cell: "corpus.DatasheetConfig", mime: "text/plain", pattern: `Go, cleaned: (\d+) documents`, low: 300, high: 5000},
 		{cell: "clean.FindPII", mime: "stream", pattern: `Kind:email`},
+	},
+	"02_pretrain.ipynb": {
+		{cell: "gosrc.Documents", mime: "stream", pattern: `(\d+) documents`, low: 200, high: 20000},
+		{cell: "shard.Create", mime: "stream", pattern: `([\d.]+) million tokens`, low: 0.2, high: 100},
+		{cell: "model.Depth(layers)", mime: "stream", pattern: `([\d.]+) million parameters`, low: 0.5, high: 8},
+		{cell: "run.Chart()", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "go/parser", mime: "image/svg+xml", pattern: `<svg`},
+		{cell: "parser.ParseFile", mime: "stream", pattern: `(\d+) % of the last samples parse`, low: 0, high: 100},
+		{cell: "run.Wait(cell.Context())", mime: "text/plain", pattern: `finished: .* step=(\d+)`, low: 30, high: 1e6},
+		{cell: "gzip.BestCompression", mime: "stream", pattern: `gzip ([\d.]+)`, low: 1, high: 4},
+		{cell: "clean.TrainNGram", mime: "stream", pattern: `n-gram of \d+ tokens: ([\d.]+)`, low: 1, high: 6},
+		{cell: "clean.TrainNGram", mime: "stream", pattern: `the model: ([\d.]+) bits per byte`, low: 0.5, high: 5},
+		{cell: "os.RemoveAll(dir)", mime: "stream", pattern: `model/model\.safetensors`},
 	},
 	"03_tensors.ipynb": {
 		{cell: "Act: tensor.ActReLU", mime: "text/plain", pattern: `^\[0 3 34 25\.5\]$`},

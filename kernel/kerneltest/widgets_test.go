@@ -51,6 +51,7 @@ func TestGonbuiWidgetsClassic(t *testing.T) {
 	for _, round := range []string{"first", "reloaded"} {
 		p.Wait("window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && Jupyter.notebook.kernel.is_connected() && Jupyter.notebook.get_cell(0)")
 		useWidgets(t, p, round)
+		p.Wait("JSON.stringify(Jupyter.notebook.get_cell(0).output_area.toJSON()).includes('list <b>1</b></p>')") // the answer may overtake it
 		p.Wait("(Jupyter.notebook.save_notebook(), true)")
 		p.Wait("!Jupyter.notebook.dirty")
 		p.Goto(url + "?again")
