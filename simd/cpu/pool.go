@@ -76,7 +76,9 @@ func (p *pool) run(n int, task func(i int)) {
 		if i+1 >= n {
 			break
 		}
-		if w.slot.CompareAndSwap(nil, j) && w.parked.CompareAndSwap(true, false) {
+		// A job that has no task left is as good as none: its worker has yet to say so, and would miss this one.
+		old := w.slot.Load()
+		if (old == nil || old.next.Load() >= old.n) && w.slot.CompareAndSwap(old, j) && w.parked.CompareAndSwap(true, false) {
 			w.wake <- struct{}{}
 		}
 	}
@@ -129,8 +131,9 @@ func (w *worker) loop() {
 	for !w.stop.Load() {
 		if j := w.slot.Load(); j != nil {
 			j.work()
-			w.slot.Store(nil)
-			w.spin()
+			if w.slot.CompareAndSwap(j, nil) {
+				w.spin()
+			}
 			continue
 		}
 		w.parked.Store(true)
