@@ -37,6 +37,12 @@ var directions = []direction{
 	{"lib/contam", []string{"lib/show", "lib/track", "lib/token", "lib/corpus", "lib/dedup"}},
 	{"lib/eval", []string{"lib/show", "lib/track", "lib/token", "lib/chat", "lib/corpus", "lib/contam", "datasets"}},
 	{"lib/agent", []string{"lib/show", "lib/track", "lib/token", "lib/chat"}},
+	{"lib/model", []string{"simd", "lib/show", "lib/track"}},
+	{"lib/checkpoint", []string{"simd", "lib/show", "lib/track", "lib/token", "lib/model"}},
+	{"lib/train", []string{"simd", "lib/show", "lib/track", "lib/token", "lib/corpus", "lib/model", "lib/checkpoint"}},
+	{"lib/quant", []string{"simd", "lib/show", "lib/track", "lib/token", "lib/model", "lib/checkpoint"}},
+	{"lib/infer", []string{"simd", "lib/show", "lib/track", "lib/token", "lib/model", "lib/checkpoint", "lib/quant"}},
+	{"lib/plan", []string{"simd", "lib/show", "lib/track", "lib/model"}},
 	{"lib", []string{"lib", "simd", "datasets"}},
 
 	{"datasets", []string{"datasets", "lib/corpus", "lib/show", "lib/track", "lib/token", "lib/chat"}},
