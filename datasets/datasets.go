@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/zeebo/xxh3"
 
 	"quire/lib/corpus"
 	"quire/lib/show"
@@ -89,6 +90,17 @@ func (c Card) MIMEBundle() map[string]any {
 		}
 	}
 	return show.Markdown(b.String()).MIMEBundle()
+}
+
+// Split is the split of a record of the sets that are made here, by the hash of a key: "train" (90 %), "valid" (5 %) or "test" (5 %).
+func Split(key string) string {
+	switch h := xxh3.HashString(key) % 100; {
+	case h < 90:
+		return "train"
+	case h < 95:
+		return "valid"
+	}
+	return "test"
 }
 
 // Question is a question with answers to choose among.

@@ -75,7 +75,7 @@ func Problems(c Config) iter.Seq[Problem] {
 			kind := kinds[r.IntN(len(kinds))]
 			p := makers[kind](r, c.Digits)
 			p.Kind = kind
-			if c.Split != "" && split(p.Question) != c.Split {
+			if c.Split != "" && datasets.Split(p.Question) != c.Split {
 				continue
 			}
 			if !yield(p) {
@@ -83,16 +83,6 @@ func Problems(c Config) iter.Seq[Problem] {
 			}
 		}
 	}
-}
-
-func split(question string) string {
-	switch h := xxh3.HashString(question) % 100; {
-	case h < 90:
-		return "train"
-	case h < 95:
-		return "valid"
-	}
-	return "test"
 }
 
 // Document is the problem as a text to learn from.

@@ -31,7 +31,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/zeebo/xxh3"
 	"golang.org/x/net/html"
 
 	"quire/datasets"
@@ -65,23 +64,14 @@ func Root() (string, error) {
 		return root, nil
 	}
 	out, err := exec.Command("go", "env", "GOROOT").Output()
-	root := strings.TrimSpace(string(out))
-	if err != nil || root == "" {
+	if err != nil {
 		return "", fmt.Errorf("gosrc: no Go source tree: install Go and put it on PATH, or set GOROOT (%w)", err)
 	}
-	return root, nil
+	return strings.TrimSpace(string(out)), nil
 }
 
-// Split is the split of a package or folder: "train", "valid" or "test".
-func Split(pkg string) string {
-	switch h := xxh3.HashString(pkg) % 100; {
-	case h < 90:
-		return "train"
-	case h < 95:
-		return "valid"
-	}
-	return "test"
-}
+// Split is the split of a package or folder.
+func Split(pkg string) string { return datasets.Split(pkg) }
 
 // Documents walks the tree at root in the order of paths; "" is the toolchain's own. The ID is the path in the tree.
 func Documents(ctx context.Context, root string) iter.Seq2[corpus.Document, error] {

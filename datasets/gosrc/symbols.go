@@ -10,7 +10,9 @@ import (
 	"go/token"
 	"io/fs"
 	"iter"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,10 +35,13 @@ type Symbol struct {
 // Qualified is the name as code of other packages writes it: "strings.Repeat".
 func (s Symbol) Qualified() string { return pkgName(s.Package) + "." + s.Name }
 
+// version is the last element of a path that names a later version of a package: math/rand/v2.
+var version = regexp.MustCompile(`^v[0-9]+$`)
+
 func pkgName(importPath string) string {
-	name := importPath[strings.LastIndexByte(importPath, '/')+1:]
-	if name == "v2" {
-		name = "rand" // math/rand/v2, the library's only one
+	dir, name := path.Split(importPath)
+	if version.MatchString(name) {
+		return path.Base(dir)
 	}
 	return name
 }
