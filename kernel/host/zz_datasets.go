@@ -26,6 +26,7 @@ var zzdatasets = []table{
 		{"File", (*p_quire_datasets.File)(nil)},
 		{"Letter", p_quire_datasets.Letter},
 		{"Question", (*p_quire_datasets.Question)(nil)},
+		{"Split", p_quire_datasets.Split},
 	}, instances: []symbol{
 		{"Map[string int]", p_quire_datasets.Map[string, int]},
 		{"Map[string float64]", p_quire_datasets.Map[string, float64]},

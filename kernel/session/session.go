@@ -7,7 +7,8 @@
 //
 // compile makes one types.Package, one SSA program and one interpreter of each Go part. Names of earlier cells that the part mentions are
 // put into its scope: variables and functions as variables bound to the same memory, types as they are. What the part declares becomes
-// session names only after its top-level code has compiled, so a cell that does not compile declares nothing.
+// session names only after its top-level code has compiled, so a cell that does not compile declares nothing. A type or constant that is
+// declared again word for word, with all that it mentions as it was, stays the same one (same.go).
 //
 // Interpreted code asks at every loop turn and function entry whether it shall stop (instrument.go); the same question bounds the
 // stack. Every goroutine of a cell carries the cell in its profiler labels, which children inherit: that is how output, input and
