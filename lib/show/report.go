@@ -123,7 +123,9 @@ func (s Shown) write(b *strings.Builder) {
 		case mime == "text/html":
 			b.WriteString(content)
 		case mime == "text/markdown":
+			b.WriteString(`<div class="md">`)
 			(&contents{}).markdown(b, content)
+			b.WriteString("</div>")
 		case mime == "image/svg+xml":
 			b.WriteString((&Drawing{}).img(content))
 		case strings.HasPrefix(mime, "image/"):
