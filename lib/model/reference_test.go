@@ -238,8 +238,7 @@ func TestGradients(t *testing.T) {
 	for name, c := range smallConfigs() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seed := rand.Uint64()
-			rng := rand.New(rand.NewPCG(seed, 0))
+			rng := rand.New(rand.NewPCG(20261123, 0))
 			w := smallWeights(c, rng)
 			docs := randomDocs(c, rng, 2, 9, 13)
 			docs[1][4] = 5
@@ -262,13 +261,10 @@ func TestGradients(t *testing.T) {
 			}
 			want := r.loss(docs, e.GradLoss.F32(), 0.01, float64(float32(0.1)))
 			if math.Abs(ours-want) > 1e-5*want {
-				t.Errorf("seed %d: loss %.8f, reference %.8f", seed, ours, want)
+				t.Errorf("loss %.8f, reference %.8f", ours, want)
 			}
 			for name, g := range train.Grads().All() {
 				checkGradient(t, r, name, g.Floats(), rng, func() float64 { return r.loss(docs, e.GradLoss.F32(), 0.01, float64(float32(0.1))) })
-			}
-			if t.Failed() {
-				t.Logf("seed %d", seed)
 			}
 		})
 	}

@@ -292,7 +292,10 @@ func (m *spModel) unigram(t *Tokenizer, fallback *[256]uint32) (model, error) {
 		return nil, errNoUnk
 	}
 	u := &unigram{unk: t.unk, fallback: fallback, fuseUnk: true, single: true}
-	size, low, high := 0, float32(math.MaxFloat32), float32(-math.MaxFloat32)
+	// The highest score is searched from C's FLT_MIN up, as in SentencePiece: a trained model's scores, all negative,
+	// leave it there, and a user-defined piece then scores -0.1 at any length.
+	const fltMin = 0x1p-126
+	size, low, high := 0, float32(math.MaxFloat32), float32(fltMin)
 	for _, p := range m.pieces {
 		size += len(p.text)
 		if p.kind == normal {
