@@ -50,11 +50,15 @@ func (e *engine) packBlocks(b matrix) *packed {
 	panels, bytes := (b.lines+blockCols-1)/blockCols, l.panel(b.k)
 	w := &packed{dt: b.dt, k: b.k, n: b.lines, buf: newBuffer(panels*bytes + prefetchSlack), blocks: f}
 	e.pool.split(panels, 1, 8*e.pool.threads(), func(lo, hi int) {
+		codes := e.scratch.get(4 * packRows * packUnits)
+		defer e.scratch.put(codes)
 		for p := lo; p < hi; p++ {
-			for c := range min(blockCols, b.lines-p*blockCols) {
-				row := bytesAt(at(b.p, b.dt.Bytes((p*blockCols+c)*b.lineStr)), b.dt.Bytes(b.k))
-				l.pack(bytesAt(at(w.buf.ptr(), p*bytes), bytes), c, b.dt, row)
+			var rows [blockCols]unsafe.Pointer
+			n := min(blockCols, b.lines-p*blockCols)
+			for c := range n {
+				rows[c] = at(b.p, b.dt.Bytes((p*blockCols+c)*b.lineStr))
 			}
+			e.ks.packPanel(l, at(w.buf.ptr(), p*bytes), codes.ptr(), b.k/l.elements(), b.dt.Bytes(l.elements()), rows[:n])
 		}
 	})
 	return w
