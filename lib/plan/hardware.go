@@ -84,20 +84,25 @@ func Measure(ctx context.Context, b tensor.Backend, c model.Config, d Data) (Har
 		c.VocabSize, c.BOS, c.EOS = 8192, []uint32{1}, []uint32{2}
 		d = Data{}.defaults(c)
 	}
-	var pass, step [2]float64
-	for i, layers := range []int{1, 3} {
-		var err error
-		if pass[i], step[i], err = probe(ctx, b, withLayers(c, layers), d); err != nil {
-			return h, err
-		}
+	pass, step, err := probe(ctx, b, [2]model.Config{withLayers(c, 1), withLayers(c, 3)}, d)
+	if err != nil {
+		return h, err
 	}
-	s := Speed{Model: c, SeqLen: d.SeqLen, MicroTokens: d.MicroTokens, Layer: (pass[1] - pass[0]) / 2, StepLayer: (step[1] - step[0]) / 2}
-	s.Rest, s.StepRest = max(0, pass[0]-s.Layer), max(0, step[0]-s.StepLayer)
-	if s.Layer <= 0 || s.StepLayer <= 0 {
-		return h, fmt.Errorf("plan: the machine is too busy to measure: three layers took no longer than one; measure again")
-	}
+	s := Speed{Model: c, SeqLen: d.SeqLen, MicroTokens: d.MicroTokens}
+	s.Layer, s.Rest = layerAndRest(pass)
+	s.StepLayer, s.StepRest = layerAndRest(step)
 	h.Speed = s
 	return h, nil
+}
+
+// layerAndRest splits the times of one and of three layers into a layer's and that of all else. On a machine so busy that three
+// layers seem no slower than one, all the time is called the layers'.
+func layerAndRest(times [2]float64) (layer, rest float64) {
+	layer = (times[1] - times[0]) / 2
+	if layer <= 0 {
+		return times[1] / 3, 0
+	}
+	return layer, max(0, times[0]-layer)
 }
 
 func withLayers(c model.Config, n int) model.Config {
@@ -109,34 +114,43 @@ func options(d Data) model.TrainOptions {
 	return model.TrainOptions{Compute: dtype.BF16, MaxTokens: d.MicroTokens}
 }
 
-// Passes that are timed, behind one that warms up. The fastest counts for little on a busy machine, the slowest for nothing: the
-// median is taken.
+// Passes of each model that are timed, behind one that warms up. The fastest counts for little on a busy machine, the slowest
+// for nothing: the median is taken.
 const probePasses = 5
 
-// probe times passes and steps of a model with random weights and tokens.
-func probe(ctx context.Context, b tensor.Backend, c model.Config, d Data) (pass, step float64, err error) {
-	w := c.NewWeights(tensor.Heap, dtype.F32)
-	w.Init(c, 1)
-	t, err := model.NewTrainer(b, c, w, options(d))
-	if err != nil {
-		return 0, 0, err
-	}
-	m, v := c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32)
-	e := examples(c, d)
-	var passes, steps []float64
-	for i := range 1 + probePasses {
-		if err := ctx.Err(); err != nil {
-			return 0, 0, err
+// probe times passes and steps of two models with random weights and tokens, in turns, so that a machine that slows down slows
+// both.
+func probe(ctx context.Context, b tensor.Backend, models [2]model.Config, d Data) (pass, step [2]float64, err error) {
+	var trainers [2]*model.Trainer
+	var moments [2][2]*model.Weights
+	for i, c := range models {
+		w := c.NewWeights(tensor.Heap, dtype.F32)
+		w.Init(c, 1)
+		if trainers[i], err = model.NewTrainer(b, c, w, options(d)); err != nil {
+			return pass, step, err
 		}
-		start := time.Now()
-		t.Step(e)
-		middle := time.Now()
-		adamW(b, t, m, v, i+1)
-		if i > 0 {
-			passes, steps = append(passes, middle.Sub(start).Seconds()), append(steps, time.Since(middle).Seconds())
+		moments[i] = [2]*model.Weights{c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32)}
+	}
+	e := examples(models[0], d)
+	var passes, steps [2][]float64
+	for n := range 1 + probePasses {
+		for i, t := range trainers {
+			if err := ctx.Err(); err != nil {
+				return pass, step, err
+			}
+			start := time.Now()
+			t.Step(e)
+			middle := time.Now()
+			adamW(b, t, moments[i][0], moments[i][1], n+1)
+			if n > 0 {
+				passes[i], steps[i] = append(passes[i], middle.Sub(start).Seconds()), append(steps[i], time.Since(middle).Seconds())
+			}
 		}
 	}
-	return median(passes), median(steps), nil
+	for i := range models {
+		pass[i], step[i] = median(passes[i]), median(steps[i])
+	}
+	return pass, step, nil
 }
 
 func median(x []float64) float64 {

@@ -103,7 +103,7 @@ func TestMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := probe(context.Background(), simd.Default(), c, p.Data); err != nil { // the backend's scratch is not the model's
+	if _, _, err := probe(context.Background(), simd.Default(), [2]model.Config{c, c}, p.Data); err != nil { // the backend's scratch is not the model's
 		t.Fatal(err)
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
@@ -222,5 +222,22 @@ func TestErrors(t *testing.T) {
 	cancel()
 	if _, err := Measure(ctx, simd.Default(), small(2), Data{}); err == nil {
 		t.Error("a cancelled measurement ends well")
+	}
+}
+
+// TestBusyMachine wants a plan also where noise has turned the measured times round.
+func TestBusyMachine(t *testing.T) {
+	for _, c := range []struct {
+		times       [2]float64
+		layer, rest float64
+	}{
+		{[2]float64{2, 4}, 1, 1},
+		{[2]float64{1, 6}, 2.5, 0},
+		{[2]float64{3, 3}, 1, 0},
+		{[2]float64{4, 3}, 1, 0},
+	} {
+		if layer, rest := layerAndRest(c.times); layer != c.layer || rest != c.rest {
+			t.Errorf("%v: %v a layer and %v, want %v and %v", c.times, layer, rest, c.layer, c.rest)
+		}
 	}
 }
