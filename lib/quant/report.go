@@ -13,7 +13,7 @@ type Row struct {
 	Layer   int
 	Role    string  // qkv, out, gate_up, down
 	Type    string  // what it became: F16 where its rows are no multiple of the block
-	Error   float64 // as it is now
+	Error   float64 // of its effect: ‖change‖ ÷ ‖effect‖
 	Rounded float64 // what rounding to nearest would give
 	Alpha   float64 // AWQ's exponent
 }
