@@ -34,9 +34,9 @@ func (p *Plan) decide() {
 	}
 	add("Evaluate", "held-out text, then your own questions, with confidence intervals", "what is not measured is not known; check for contamination")
 	if w := first(p.Serve); w != nil {
-		add("Deploy", w.Name, fmt.Sprintf("the most precise format that fits: %s of %s", size(Overhead(w.Total)), size(p.Hardware.Memory)))
+		add("Deploy", w.Name, fmt.Sprintf("the most precise format that fits: %s of %s", show.Size(Overhead(w.Total)), show.Size(p.Hardware.Memory)))
 	} else {
-		add("Deploy", "not on this machine", fmt.Sprintf("the smallest format needs %s, the machine has %s", size(Overhead(p.Serve[len(p.Serve)-1].Total)), size(p.Hardware.Memory)))
+		add("Deploy", "not on this machine", fmt.Sprintf("the smallest format needs %s, the machine has %s", show.Size(Overhead(p.Serve[len(p.Serve)-1].Total)), show.Size(p.Hardware.Memory)))
 	}
 }
 
@@ -55,9 +55,9 @@ func (p *Plan) decideTraining(add func(question, answer, because string)) {
 		ways = ways[:3] // adapters need a model to adapt
 	}
 	if w := first(ways); w != nil {
-		add("In full or in part?", w.Name, fmt.Sprintf("the first way that fits: %s of %s", size(Overhead(w.Total)), size(p.Hardware.Memory)))
+		add("In full or in part?", w.Name, fmt.Sprintf("the first way that fits: %s of %s", show.Size(Overhead(w.Total)), show.Size(p.Hardware.Memory)))
 	} else {
-		add("In full or in part?", "not on this machine", fmt.Sprintf("the smallest way needs %s, the machine has %s: take a smaller model or pass", size(Overhead(ways[len(ways)-1].Total)), size(p.Hardware.Memory)))
+		add("In full or in part?", "not on this machine", fmt.Sprintf("the smallest way needs %s, the machine has %s: take a smaller model or pass", show.Size(Overhead(ways[len(ways)-1].Total)), show.Size(p.Hardware.Memory)))
 	}
 }
 
@@ -82,14 +82,14 @@ func (p *Plan) MIMEBundle() map[string]any {
 			fmt.Fprintf(&b, "| of the measured peak | %.0f %% of %.0f GFLOP/s |\n", 100*p.MFU, p.Hardware.PeakBF16/1e9)
 		}
 	}
-	fmt.Fprintf(&b, "| machine | %s, %s free |\n", p.Hardware.Name, size(p.Hardware.Memory))
+	fmt.Fprintf(&b, "| machine | %s, %s free |\n", p.Hardware.Name, show.Size(p.Hardware.Memory))
 	b.WriteString("\n| to train | weights | gradients | optimiser | activations | saving | total | fits | |\n|---|---:|---:|---:|---:|---:|---:|---|---|\n")
 	for _, w := range p.Train {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.Name, size(w.Weights), size(w.Gradients), size(w.Optimizer), size(w.Activations), size(w.Saving), size(w.Total), mark(w.Fits), w.Note)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.Name, show.Size(w.Weights), show.Size(w.Gradients), show.Size(w.Optimizer), show.Size(w.Activations), show.Size(w.Saving), show.Size(w.Total), mark(w.Fits), w.Note)
 	}
 	fmt.Fprintf(&b, "\n| to serve %d tokens | weights | cache | total | fits | |\n|---|---:|---:|---:|---|---|\n", c.MaxSeqLen)
 	for _, w := range p.Serve {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", w.Name, size(w.Weights), size(w.KV), size(w.Total), mark(w.Fits), w.Note)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", w.Name, show.Size(w.Weights), show.Size(w.KV), show.Size(w.Total), mark(w.Fits), w.Note)
 	}
 	b.WriteString("\n| decision | | because |\n|---|---|---|\n")
 	for _, q := range p.Path {
@@ -103,17 +103,6 @@ func mark(fits bool) string {
 		return "yes"
 	}
 	return "no"
-}
-
-// size writes bytes in the units of memory.
-func size(n int64) string {
-	switch v := float64(n); {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.2f GiB", v/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", v/(1<<20))
-	}
-	return fmt.Sprintf("%.1f KiB", float64(n)/1024)
 }
 
 // count writes large numbers with three digits.

@@ -11,6 +11,7 @@ import (
 
 	"quire/lib/checkpoint"
 	"quire/lib/model"
+	"quire/lib/show"
 	"quire/simd"
 	"quire/simd/dtype"
 	"quire/simd/tensor"
@@ -90,7 +91,7 @@ func TestPath(t *testing.T) {
 			found = found || d.Answer == c.want
 		}
 		if !found {
-			t.Errorf("%s, %+v: no answer %q in %+v", size(c.memory), c.goal, c.want, p.Path)
+			t.Errorf("%s, %+v: no answer %q in %+v", show.Size(c.memory), c.goal, c.want, p.Path)
 		}
 	}
 }
@@ -131,9 +132,9 @@ func TestMemory(t *testing.T) {
 	runtime.KeepAlive(v)
 	runtime.KeepAlive(saver)
 	want := p.Train[0].Total
-	t.Logf("planned %s, held %s: %+.1f %%", size(want), size(got), 100*(float64(got)/float64(want)-1))
+	t.Logf("planned %s, held %s: %+.1f %%", show.Size(want), show.Size(got), 100*(float64(got)/float64(want)-1))
 	if r := float64(got) / float64(want); r < 0.9 || r > 1.1 {
-		t.Errorf("planned %s, the allocator holds %s", size(want), size(got))
+		t.Errorf("planned %s, the allocator holds %s", show.Size(want), show.Size(got))
 	}
 }
 

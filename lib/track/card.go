@@ -78,7 +78,7 @@ func (b *cardBuilder) machine(runs []*Run) {
 		seen = append(seen, r.Machine)
 		m := r.Machine
 		b.markdown("## Machine\n\n| | |\n|---|---|\n| processor | %s |\n| threads | %d |\n| memory | %s |\n| system | %s |\n| computes | %s |\n| versions | %s, %s |\n",
-			cell(m.CPU), m.Threads, size(m.Memory), m.OS, cell(m.Backend), m.Go, cell(m.Version))
+			cell(m.CPU), m.Threads, show.Size(m.Memory), m.OS, cell(m.Backend), m.Go, cell(m.Version))
 	}
 }
 
@@ -101,7 +101,7 @@ func (b *cardBuilder) stages(runs []*Run) error {
 		}
 		total += r.Wall()
 		fmt.Fprintf(&t, "| %d | %s | %s | %s | %v | %s | %s |\n", r.ID, cell(r.Stage), cell(r.Name), cell(status), r.Wall().Round(10*time.Millisecond),
-			size(r.Peak), cell(strings.Join(last, ", ")))
+			show.Size(r.Peak), cell(strings.Join(last, ", ")))
 	}
 	fmt.Fprintf(&t, "\nAll stages together: %v.\n", total.Round(10*time.Millisecond))
 	b.markdown("%s", t.String())
@@ -134,7 +134,7 @@ func (b *cardBuilder) artefacts(list []Artefact) {
 	var t strings.Builder
 	t.WriteString("## Artefacts\n\n| kind | name | size | SHA-256 |\n|---|---|---:|---|\n")
 	for _, a := range list {
-		fmt.Fprintf(&t, "| %s | %s | %s | `%s` |\n", cell(a.Kind), cell(a.Name), size(a.Bytes), a.Hash)
+		fmt.Fprintf(&t, "| %s | %s | %s | `%s` |\n", cell(a.Kind), cell(a.Name), show.Size(a.Bytes), a.Hash)
 	}
 	b.markdown("%s", t.String())
 }
