@@ -88,18 +88,21 @@ func Measure(ctx context.Context, b tensor.Backend, c model.Config, d Data) (Har
 	if err != nil {
 		return h, err
 	}
-	for range 1 + probeRounds {
+	for began := time.Now(); ; {
 		if err := ctx.Err(); err != nil {
 			return h, err
 		}
 		one.step(1)
 		three.step(1)
-	}
-	if h.Speed, err = speed(one, three); err != nil {
-		return h, err
+		if n := len(one.passes); n < probeRounds || n < mostRounds && time.Since(began) < probeTime {
+			continue
+		}
+		if h.Speed, err = speed(one, three); err == nil || len(one.passes) >= mostRounds {
+			break
+		}
 	}
 	h.peaks(b)
-	return h, nil
+	return h, err
 }
 
 // speed splits the time of one and of three layers into that of a layer and that of the rest.
@@ -133,9 +136,14 @@ func options(d Data) model.TrainOptions {
 	return model.TrainOptions{Compute: dtype.BF16, MaxTokens: d.MicroTokens}
 }
 
-// Rounds that are timed, behind one that warms up. The fastest counts for little on a busy machine, the slowest for nothing: the
-// median is taken, and models take turns, so that a neighbour slows all of them.
-const probeRounds = 5
+// How long Measure measures, behind a round that warms up: at least probeRounds and, within mostRounds, at least probeTime, because a
+// scheduler lets a process that has just begun to work go before its neighbours for a moment. The fastest pass counts for little on a busy
+// machine, the slowest for nothing: medians are taken. Models take turns, so that a neighbour slows all of them.
+const (
+	probeRounds = 5
+	mostRounds  = 60
+	probeTime   = 2 * time.Second
+)
 
 // probe is a model with random weights and tokens whose training is timed.
 type probe struct {

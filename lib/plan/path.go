@@ -78,7 +78,7 @@ func (p *Plan) MIMEBundle() map[string]any {
 		count(float64(p.Params)), count(float64(p.Data.Tokens)), p.Steps, p.Data.BatchTokens)
 	p.effort(&b)
 	p.memory(&b)
-	b.WriteString("\n| decision | | because |\n|---|---|---|\n")
+	b.WriteString("\n| decision | | because |\n|:---|:---|:---|\n")
 	for _, q := range p.Path {
 		fmt.Fprintf(&b, "| %s | **%s** | %s |\n", q.Question, q.Answer, q.Because)
 	}
@@ -86,7 +86,7 @@ func (p *Plan) MIMEBundle() map[string]any {
 }
 
 func (p *Plan) effort(b *strings.Builder) {
-	fmt.Fprintf(b, "| what it takes | |\n|---|---|\n| arithmetic | %sFLOP a token, %sFLOP in all (attention causal) |\n", metric(p.FLOPsPerToken), metric(p.FLOPs))
+	fmt.Fprintf(b, "| what it takes | |\n|:---|:---|\n| arithmetic | %sFLOP a token, %sFLOP in all (attention causal) |\n", metric(p.FLOPsPerToken), metric(p.FLOPs))
 	if p.Time > 0 {
 		fmt.Fprintf(b, "| time | %v at %s tokens/s |\n", p.Time.Round(time.Second), count(p.TokensPerSec))
 		if p.MFU > 0 {
@@ -97,14 +97,14 @@ func (p *Plan) effort(b *strings.Builder) {
 }
 
 func (p *Plan) memory(b *strings.Builder) {
-	b.WriteString("\n| to train | learn | weights | gradients | optimiser | activations | saving | total | fits |\n|---|---:|---:|---:|---:|---:|---:|---:|---|\n")
+	b.WriteString("\n| to train | learn | weights | gradients | optimiser | activations | saving | total | fits |\n|:---|---:|---:|---:|---:|---:|---:|---:|:---|\n")
 	for _, w := range p.Train {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.Name, count(float64(w.Learn)), show.Size(w.Weights), show.Size(w.Gradients),
 			show.Size(w.Optimizer), show.Size(w.Activations), show.Size(w.Saving), show.Size(w.Total), mark(w.Fits))
 	}
 	b.WriteString("\nFull training keeps weights, gradients and moments in F32 and multiplies in BF16; adapters stand on frozen weights, " +
 		"LoRA's in BF16 and QLoRA's in NF4, and recompute in full.\n")
-	fmt.Fprintf(b, "\n| to serve %d tokens | weights | cache | activations | total | fits | tokens/s, at most |\n|---|---:|---:|---:|---:|---|---:|\n", p.Model.MaxSeqLen)
+	fmt.Fprintf(b, "\n| to serve %d tokens | weights | cache | activations | total | fits | tokens/s, at most |\n|:---|---:|---:|---:|---:|:---|---:|\n", p.Model.MaxSeqLen)
 	for _, w := range p.Serve {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", w.Name, show.Size(w.Weights), show.Size(w.KV), show.Size(w.Activations), show.Size(w.Total),
 			mark(w.Fits), unlessZero(w.TokensPerSec))

@@ -87,7 +87,7 @@ func (r Report) MIMEBundle() map[string]any {
 	if err != nil {
 		return map[string]any{"text/plain": err.Error()}
 	}
-	return map[string]any{"text/plain": r.Title, "text/html": "<h1>" + html.EscapeString(shorten(r.Title, maxText)) + "</h1>\n" + body}
+	return map[string]any{"text/plain": r.Title, "text/html": "<h2>" + html.EscapeString(shorten(r.Title, maxText)) + "</h2>\n" + body}
 }
 
 func (r Report) page(w io.Writer, body, nav string) error {

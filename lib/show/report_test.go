@@ -90,7 +90,7 @@ func TestReportInReport(t *testing.T) {
 	if err := outer.WriteHTML(&page); err != nil {
 		t.Fatal(err)
 	}
-	for want, times := range map[string]int{`id="h1"`: 1, `id="h2"`: 1, `id="h3"`: 0, `href="#h`: 2, "<h1>Card</h1>": 1, "<h2>Machine</h2>": 1, `class="quire-library"`: 1, "<iframe": 0} {
+	for want, times := range map[string]int{`id="h1"`: 1, `id="h2"`: 1, `id="h3"`: 0, `href="#h`: 2, "<h2>Card</h2>": 1, "<h2>Machine</h2>": 1, `class="quire-library"`: 1, "<iframe": 0} {
 		if n := strings.Count(page.String(), want); n != times {
 			t.Errorf("%s stands in the page %d times, want %d", want, n, times)
 		}
