@@ -19,7 +19,7 @@ import (
 )
 
 // Weights are packed into the kernels' layout once a file: the packed matrices of a model, in the order in which model.New asks for them, are kept in a file of the user's cache directory that is
-// named after the content of the weights and the layout. A second start maps it. Which content a path has is remembered under its size and time, so that a start does not read the weights
+// named after the content of the weights (checkpoint.Model.Hash: XXH3 of 128 bits of every tensor, on all cores) and the layout. The engine is ready before it is written; a second start maps it. Which content a path has is remembered under its size and time, so that a start does not read the weights
 // to find their packed form.
 //
 //	file    magic, number of records, records of (type, k, n, offset, length), then the bytes of each at multiples of 4096
@@ -200,13 +200,19 @@ func writePacked(dir, known string, name func(hash string) string, file *checkpo
 	return writeWhole(known, func(f *os.File) error { _, err := f.WriteString(hash); return err })
 }
 
-// writeWhole writes a file that appears under its name when all of it is there.
+// unfinished is what the files that are being written are called.
+const unfinished = ".writing-"
+
+// writeWhole writes a file that appears under its name when all of it is on disk: a process that is killed, or a machine that stops, leaves a file that no start looks at.
 func writeWhole(path string, write func(f *os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".writing-*")
+	f, err := os.CreateTemp(filepath.Dir(path), unfinished+"*")
 	if err != nil {
 		return err
 	}
-	err = errors.Join(write(f), f.Close())
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -216,8 +222,14 @@ func writeWhole(path string, write func(f *os.File) error) error {
 	return err
 }
 
-// makeRoom removes the packed files that were not used for longest until n more bytes fit.
+// makeRoom removes what processes that were killed have left, and the packed files that were not used for longest until n more bytes fit.
 func makeRoom(dir string, n int64) {
+	left, _ := filepath.Glob(filepath.Join(dir, unfinished+"*"))
+	for _, path := range left {
+		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Hour {
+			os.Remove(path)
+		}
+	}
 	paths, _ := filepath.Glob(filepath.Join(dir, "*.packed"))
 	type entry struct {
 		path string

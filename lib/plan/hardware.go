@@ -88,33 +88,34 @@ func Measure(ctx context.Context, b tensor.Backend, c model.Config, d Data) (Har
 	if err != nil {
 		return h, err
 	}
-	for began := time.Now(); ; {
+	for began := time.Now(); len(one.passes) < probeRounds || len(one.passes) < mostRounds && time.Since(began) < probeTime; {
 		if err := ctx.Err(); err != nil {
 			return h, err
 		}
 		one.step(1)
 		three.step(1)
-		if n := len(one.passes); n < probeRounds || n < mostRounds && time.Since(began) < probeTime {
-			continue
-		}
-		if h.Speed, err = speed(one, three); err == nil || len(one.passes) >= mostRounds {
-			break
-		}
 	}
+	h.Speed = speed(one, three)
 	h.peaks(b)
-	return h, err
+	return h, nil
 }
 
 // speed splits the time of one and of three layers into that of a layer and that of the rest.
-func speed(one, three *probe) (Speed, error) {
+func speed(one, three *probe) Speed {
 	s := Speed{Model: one.model, SeqLen: one.data.SeqLen, MicroTokens: one.data.MicroTokens}
-	pass, step := median(one.passes), median(one.steps)
-	s.Layer, s.StepLayer = (median(three.passes)-pass)/2, (median(three.steps)-step)/2
-	s.Rest, s.StepRest = max(0, pass-s.Layer), max(0, step-s.StepLayer)
-	if s.Layer <= 0 || s.StepLayer <= 0 {
-		return s, fmt.Errorf("plan: the machine is too busy to measure: three layers took no longer than one; measure again")
+	s.Layer, s.Rest = layerAndRest(median(one.passes), median(three.passes))
+	s.StepLayer, s.StepRest = layerAndRest(median(one.steps), median(three.steps))
+	return s
+}
+
+// layerAndRest splits the times of one and of three layers into a layer's and that of all else. On a machine so busy that three
+// layers seem no slower than one, all the time is called the layers'.
+func layerAndRest(one, three float64) (layer, rest float64) {
+	layer = (three - one) / 2
+	if layer <= 0 {
+		return three / 3, 0
 	}
-	return s, nil
+	return layer, max(0, one-layer)
 }
 
 // peaks measures what the machine can do at most. A neighbour only lowers that, so of repeated measurements the highest holds.

@@ -33,7 +33,7 @@ func (b *Backend) RMSNorm(p tensor.RMSNorm) {
 	b.e.eachRow(rows, n, func(t temps, i int) {
 		out := lineOf(p.Out, i)
 		x, dst := ks.load(t[0], lineOf(p.X, i), 0, n), target(t[1], out, 0, n)
-		r := float32(1 / math.Sqrt(float64(ks.dot(x, x))/float64(n)+float64(p.Eps)))
+		r := float32(1 / math.Sqrt(float64(ks.squares(x))/float64(n)+float64(p.Eps)))
 		if rstd != nil {
 			rstd[i] = r
 		}
@@ -160,7 +160,7 @@ func (ks *kernels) softmax(dst, x []float32) {
 		return
 	}
 	sum := ks.expSum(dst, x, most)
-	ks.affine(dst, dst, 1/sum, 0)
+	ks.scale(dst, 1/sum)
 }
 
 // SoftmaxGrad writes y·(dy − Σ y·dy).

@@ -32,7 +32,7 @@ func (ks *kernels) fold(op tensor.ReduceOp, row []float32) float32 {
 	case tensor.Mean:
 		return ks.sum(row) / float32(len(row))
 	case tensor.SumSquares:
-		return ks.dot(row, row)
+		return ks.squares(row)
 	case tensor.MaxOf:
 		return ks.max(row)
 	case tensor.MinOf:
