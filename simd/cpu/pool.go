@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// spinTime is how long a worker that has just finished looks for the next job before it parks. A layer of a small model calls a
-// kernel every 20–100 µs, and waking a parked goroutine costs 5–10 µs (BenchmarkPoolWake); an idle pool uses no processor time.
-const spinTime = 15 * time.Microsecond
+// spinTime is how long a worker that has just finished looks for the next job before it parks. Between two products of a decoding step lie 3 to 40 µs, mostly of data that the
+// weights have pushed out of the caches, and waking a parked goroutine costs 5–10 µs (BenchmarkPoolWake): with 15 µs a step of 20 ms takes 2 ms more. An idle pool uses no processor time.
+const spinTime = 50 * time.Microsecond
 
 // pool runs numbered tasks on a fixed number of goroutines, the caller's among them. It pins nothing.
 //
