@@ -2,6 +2,7 @@ package infer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -106,6 +107,21 @@ func TestGreedyIsDense(t *testing.T) {
 			}
 		}
 	}
+}
+
+// summary is the most likely id of a row, the lowest of equals, and the logarithm of the sum of its exponentials.
+func summary(logits []float32) (best uint32, lse float64) {
+	most := float32(math.Inf(-1))
+	for i, v := range logits {
+		if v > most {
+			best, most = uint32(i), v
+		}
+	}
+	var sum float64
+	for _, v := range logits {
+		sum += math.Exp(float64(v - most))
+	}
+	return best, float64(most) + math.Log(sum)
 }
 
 // requests are of all kinds, so that a batch of them mixes chunks of prompts with decoding.

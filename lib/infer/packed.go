@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -180,24 +181,58 @@ func writePacked(dir, known string, name func(hash string) string, file *checkpo
 	makeRoom(dir, int64(offset))
 	hash := file.Hash()
 	err := writeWhole(name(hash), func(f *os.File) error {
+		out := pieceWriter{w: f, piece: make([]byte, 0, packedPiece)}
 		head := binary.LittleEndian.AppendUint64([]byte(packedMagic), uint64(len(records)))
 		for _, r := range records {
 			head, _ = binary.Append(head, binary.LittleEndian, r)
 		}
-		if _, err := f.Write(head); err != nil {
+		if err := out.write(head); err != nil {
 			return err
 		}
 		for i, w := range made {
-			if _, err := f.WriteAt(keep.PackedBytes(w), int64(records[i].Offset)); err != nil {
+			if err := out.write(make([]byte, records[i].Offset-out.done)); err != nil {
+				return err
+			}
+			if err := out.write(keep.PackedBytes(w)); err != nil {
 				return err
 			}
 		}
-		return nil
+		return out.flush()
 	})
 	if err != nil {
 		return err
 	}
 	return writeWhole(known, func(f *os.File) error { _, err := f.WriteString(hash); return err })
+}
+
+// packedPiece is what a packed file is written in. Linux keeps a piece that is written at once as one huge page of the page cache, if the file system can, and maps it as one; over pages of 4 KB a
+// token of Q4_0 takes 1.25 times as long.
+const packedPiece = 2 << 20
+
+// pieceWriter writes whole pieces.
+type pieceWriter struct {
+	w     io.Writer
+	piece []byte
+	done  uint64 // bytes taken
+}
+
+func (p *pieceWriter) write(data []byte) error {
+	for p.done += uint64(len(data)); len(data) > 0; {
+		n := min(len(data), cap(p.piece)-len(p.piece))
+		p.piece, data = append(p.piece, data[:n]...), data[n:]
+		if len(p.piece) == cap(p.piece) {
+			if err := p.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pieceWriter) flush() error {
+	_, err := p.w.Write(p.piece)
+	p.piece = p.piece[:0]
+	return err
 }
 
 // unfinished is what the files that are being written are called.

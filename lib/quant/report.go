@@ -8,7 +8,8 @@ import (
 	"quire/simd/dtype"
 )
 
-// Row says what quantisation did to one matrix. Errors are ‖X·(Q−W)ᵀ‖ ÷ ‖X·Wᵀ‖ over calibration rows X; 0 where there were none.
+// Row says what quantisation did to one matrix. Errors are ‖Y′−Y‖ ÷ ‖Y‖ over calibration rows, where Y is the output of the attention for qkv, of the MLP for gate_up, and the matrix's own for the
+// others; 0 where there were none.
 type Row struct {
 	Layer   int
 	Role    string  // qkv, out, gate_up, down

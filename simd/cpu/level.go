@@ -34,9 +34,10 @@ type microKernel = func(k int, a, b, c unsafe.Pointer, ldc, add int)
 type tile struct {
 	rows   []microKernel // by row count, from 1 to mr
 	nr     int
-	kStep  int // elements of k in a step: 2 for pairs of BF16
-	aBytes int // bytes of A a row and step
-	bBytes int // bytes of B a column and step
+	kStep  int                                                               // elements of k in a step: 2 for pairs of BF16
+	aBytes int                                                               // bytes of A a row and step
+	bBytes int                                                               // bytes of B a column and step
+	narrow func(k int, a, b, c unsafe.Pointer, ldc int, sums unsafe.Pointer) // of mr rows, C in BF16 = A·B + sums, a tile of float32; nil: none
 }
 
 func (t *tile) mr() int { return len(t.rows) - 1 }

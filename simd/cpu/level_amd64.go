@@ -22,10 +22,10 @@ func available() []kernels {
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512BF16 && x.HasAVX512VNNI && x.HasBMI2 {
 		k := portable()
 		k.level = AVX512
-		k.f32 = tile{gemmF32AVX512, 32, 1, 4, 4}
-		k.bf16 = tile{gemmBF16AVX512, 32, 2, 4, 4}
-		k.mixedBF16 = tile{gemmMixedBF16AVX512, 32, 2, 8, 4}
-		k.mixedF16 = tile{gemmMixedF16AVX512, 32, 1, 4, 2}
+		k.f32 = tile{gemmF32AVX512, 32, 1, 4, 4, nil}
+		k.bf16 = tile{gemmBF16AVX512, 32, 2, 4, 4, gemmBF16NarrowAVX512_14}
+		k.mixedBF16 = tile{gemmMixedBF16AVX512, 32, 2, 8, 4, nil}
+		k.mixedF16 = tile{gemmMixedF16AVX512, 32, 1, 4, 2, nil}
 		k.packTranspose, k.packRows32, k.packRows16 = packTransposeAVX512, packRows32AVX512, packRows16AVX512
 		k.peak = map[tensor.Limit]func() float64{
 			tensor.PeakF32:  func() float64 { peakF32AVX512(peakLoops); return peakLoops * peakChains * 32 },
@@ -42,9 +42,9 @@ func available() []kernels {
 	if x.HasAVX2 && x.HasFMA {
 		k := portable()
 		k.level = AVX2
-		k.f32 = tile{gemmF32AVX2, 16, 1, 4, 4}
-		k.mixedBF16 = tile{gemmMixedBF16AVX2, 16, 2, 8, 4}
-		k.mixedF16 = tile{gemmMixedF16AVX2, 16, 1, 4, 2}
+		k.f32 = tile{gemmF32AVX2, 16, 1, 4, 4, nil}
+		k.mixedBF16 = tile{gemmMixedBF16AVX2, 16, 2, 8, 4, nil}
+		k.mixedF16 = tile{gemmMixedF16AVX2, 16, 1, 4, 2, nil}
 		k.peak = map[tensor.Limit]func() float64{
 			tensor.PeakF32: func() float64 { peakF32AVX2(peakLoops); return peakLoops * peakChains * 16 },
 		}

@@ -66,7 +66,7 @@ func portable() kernels {
 }
 
 func portableTile(kStep, aBytes, bBytes int, body func(k int, a, b unsafe.Pointer, mr int, acc *[portableRows][portableCols]float32)) tile {
-	t := tile{make([]microKernel, portableRows+1), portableCols, kStep, aBytes, bBytes}
+	t := tile{make([]microKernel, portableRows+1), portableCols, kStep, aBytes, bBytes, nil}
 	for mr := 1; mr <= portableRows; mr++ {
 		t.rows[mr] = func(k int, a, b, c unsafe.Pointer, ldc, add int) {
 			var acc [portableRows][portableCols]float32

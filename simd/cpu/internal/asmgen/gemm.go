@@ -28,8 +28,9 @@ type product struct {
 	typ            string
 	aBytes, bBytes int
 	step           func(f *file, t tile, u int)
-	rowPitch       int // bytes from row to row of A, where A is no panel: steps are neighbours
-	stepPitch      int // bytes from step to step of A, where A is no panel: rows are neighbours
+	rowPitch       int  // bytes from row to row of A, where A is no panel: steps are neighbours
+	narrow         bool // C is BF16
+	stepPitch      int  // bytes from step to step of A, where A is no panel: rows are neighbours
 }
 
 // tile is one kernel being printed.
@@ -57,6 +58,9 @@ func (t tile) bOff(u, j int) int { return (u*nv + j) * t.lanes() * t.bBytes }
 func gemmFile(f *file) {
 	f32, mixedF16 := product{typ: "F32", aBytes: 4, bBytes: 4, step: stepF32}, product{typ: "MixedF16", aBytes: 4, bBytes: 2, step: stepMixedF16}
 	bf16, mixedBF16 := product{typ: "BF16", aBytes: 4, bBytes: 4, step: stepBF16}, product{typ: "MixedBF16", aBytes: 8, bBytes: 4, step: stepMixedBF16}
+	bf16Narrow := bf16
+	bf16Narrow.typ, bf16Narrow.narrow = "BF16Narrow", true
+	f.gemm(tile{avx512, bf16Narrow, mrAVX512})
 	bf16Rows, bf16Columns := bf16, bf16
 	bf16Rows.typ, bf16Rows.rowPitch = "BF16Rows", weightPitch
 	bf16Columns.typ, bf16Columns.stepPitch = "BF16Columns", pairPitch
@@ -83,8 +87,11 @@ func gemmFile(f *file) {
 
 // gemm prints C (mr × nv vectors) = or += A panel (k × mr) · B panel (k × nv vectors).
 func (f *file) gemm(t tile) {
-	f.fn(fmt.Sprintf("gemm%s%s_%d", t.typ, t.name, t.mr), "",
-		num("k", "CX"), ptr("a", "SI"), ptr("b", "DI"), ptr("c", "DX"), num("ldc", "R8"), num("add", "R9"))
+	add := num("add", "R9")
+	if t.narrow {
+		add = ptr("sums", "R9")
+	}
+	f.fn(fmt.Sprintf("gemm%s%s_%d", t.typ, t.name, t.mr), "", num("k", "CX"), ptr("a", "SI"), ptr("b", "DI"), ptr("c", "DX"), num("ldc", "R8"), add)
 	for i := range t.mr {
 		for j := range nv {
 			f.zero(t.isa, t.acc(i, j))
@@ -121,7 +128,11 @@ func (f *file) gemm(t tile) {
 	f.i("DECQ", "CX")
 	f.i("JNE", "one")
 	f.label("store")
-	f.storeC(t)
+	if t.narrow {
+		f.narrowC(t)
+	} else {
+		f.storeC(t)
+	}
 	f.ret()
 }
 
@@ -145,11 +156,32 @@ func (f *file) storeC(t tile) {
 	}
 }
 
+// narrowC rounds the accumulators to C, after adding earlier sums, rows of a tile, where there are any.
+func (f *file) narrowC(t tile) {
+	f.i("TESTQ", "R9", "R9")
+	f.i("JEQ", "narrow")
+	for i := range t.mr {
+		for j := range nv {
+			f.i("VADDPS", mem((i*nv+j)*t.bytes, "R9"), t.v(t.acc(i, j)), t.v(t.acc(i, j)))
+		}
+	}
+	f.label("narrow")
+	for i := range t.mr {
+		f.narrow2(t.acc(i, 0), t.acc(i, 1), 0)
+		f.i("VMOVDQU32", "Z0", "(DX)")
+		f.i("ADDQ", "R8", "DX")
+	}
+}
+
 func (f *file) prefetchC(t tile) {
+	row := nv * t.bytes
+	if t.narrow {
+		row /= 2
+	}
 	f.i("MOVQ", "DX", "R10")
 	for range t.mr {
 		f.i("PREFETCHT0", "(R10)")
-		f.i("PREFETCHT0", mem(nv*t.bytes-4, "R10"))
+		f.i("PREFETCHT0", mem(row-4, "R10"))
 		f.i("ADDQ", "R8", "R10")
 	}
 }
