@@ -10,7 +10,8 @@
 // Loaders take the paths of files that the user has (see [corpus.Read] for patterns, archives and compression) and yield records one
 // by one; a bad record is yielded as an error that names its place, and the walk goes on.
 //
-// Invariant: nothing is downloaded. [File.Verify] tells whether a file is the one that was published.
+// Invariant: nothing is downloaded. [File.Verify] tells whether a file is the one that was published; [Sums] reads the publisher's digests
+// of sets in thousands of files.
 //
 // Deliberately absent: prompts, few-shot examples and scoring, which belong to evaluation; packing, which belongs to training.
 package datasets
@@ -44,7 +45,7 @@ type Card struct {
 	Files     []File
 }
 
-// File is one published file. Sets in thousands of files, and those whose publisher gives no digest, leave SHA256 empty.
+// File is one published file.
 type File struct {
 	Name    string
 	URL     string
@@ -71,7 +72,7 @@ func (f File) Verify(path string) error {
 	case f.Bytes > 0 && n != f.Bytes:
 		return fmt.Errorf("datasets: %s has %d bytes, %s was published with %d: download it again", path, n, f.Name, f.Bytes)
 	case f.SHA256 == "":
-		return fmt.Errorf("datasets: %s: its publisher gives no SHA-256 for %s; this file's is %s", path, f.Name, have)
+		return fmt.Errorf("datasets: %s: no SHA-256 of %s is known; this file's is %s", path, f.Name, have)
 	case have != f.SHA256:
 		return fmt.Errorf("datasets: %s has SHA-256 %s, %s was published with %s: download it again", path, have, f.Name, f.SHA256)
 	}

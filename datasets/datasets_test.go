@@ -87,7 +87,7 @@ func TestCards(t *testing.T) {
 			t.Errorf("%s: something is not known: %+v", c.Name, c)
 		}
 		for _, f := range c.Files {
-			if f.SHA256 != "" && len(f.SHA256) != 64 {
+			if len(f.SHA256) != 64 || strings.Trim(f.SHA256, "0123456789abcdef") != "" {
 				t.Errorf("%s: %s: SHA-256 %q", c.Name, f.Name, f.SHA256)
 			}
 		}
@@ -194,7 +194,7 @@ func TestCEvalAndCMMLU(t *testing.T) {
 	}
 	all, errs = collect(cmmlu.Read(ctx, write(t, dir, "test/agronomy.csv", ",Question,A,B,C,D,Answer\n0,在农业中,甲,乙,丙,丁,B\n")))
 	none(t, errs)
-	if len(all) != 1 || all[0].Answer != 1 || all[0].Subject != "agronomy" || all[0].Choices[3] != "丁" {
+	if len(all) != 1 || all[0].Answer != 1 || all[0].Subject != "agronomy" || all[0].Choices[3] != "丁" || !strings.HasSuffix(all[0].ID, "agronomy.csv:2") {
 		t.Errorf("%+v", all)
 	}
 }

@@ -14,8 +14,9 @@ import (
 var Card = datasets.Card{
 	Name: "alpaca", Title: "Stanford Alpaca", Homepage: "https://github.com/tatsu-lab/stanford_alpaca", Licence: "CC-BY-NC-4.0", Languages: []string{"en"},
 	Source: "Taori et al. 2023", Splits: "one: train 52,002",
-	Files: []datasets.File{{Name: "alpaca_data.json", Split: "train", Records: 52002,
-		URL: "https://raw.githubusercontent.com/tatsu-lab/stanford_alpaca/main/alpaca_data.json"}},
+	// The file of commit 761dc5bf, whose SHA-256 is as THGLab/GeomLlama and thc1006/qwen3.6-speculative-decoding-v100 pin it.
+	Files: []datasets.File{{Name: "alpaca_data.json", Split: "train", Records: 52002, SHA256: "2eddafc6b977608d778aaab8dfc7e50e547b3af9826dfb9e909d9fc362e4a419",
+		URL: "https://raw.githubusercontent.com/tatsu-lab/stanford_alpaca/761dc5bfbdeeffa89b8bff5d038781a4055f796a/alpaca_data.json"}},
 }
 
 // Read reads records as dialogues of two turns: the input follows the instruction on a line of its own. A system field and earlier

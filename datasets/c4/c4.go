@@ -9,7 +9,7 @@ import (
 	"quire/lib/corpus"
 )
 
-// Card describes the set. Its shards are too many to list; the hub that serves them gives each one's SHA-256.
+// Card describes the set. Its shards are too many to list; the hub that serves them gives each one's SHA-256: see [datasets.Sums].
 var Card = datasets.Card{
 	Name: "c4", Title: "Colossal Clean Crawled Corpus", Homepage: "https://huggingface.co/datasets/allenai/c4", Licence: "ODC-BY-1.0",
 	Languages: []string{"en", "108 languages (mC4)"}, Source: "Raffel et al. 2020, arXiv:1910.10683; Xue et al. 2021, arXiv:2010.11934",

@@ -9,7 +9,7 @@ import (
 	"quire/lib/corpus"
 )
 
-// Card describes the set. Its files are too many to list; the hub that serves them gives each one's SHA-256.
+// Card describes the set. Its files are too many to list; the hub that serves them gives each one's SHA-256: see [datasets.Sums].
 var Card = datasets.Card{
 	Name: "fineweb", Title: "FineWeb", Homepage: "https://huggingface.co/datasets/HuggingFaceFW/fineweb", Licence: "ODC-BY-1.0",
 	Languages: []string{"en", "1,000 languages (FineWeb 2)"}, Source: "Penedo et al. 2024, arXiv:2406.17557",

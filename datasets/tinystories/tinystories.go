@@ -20,11 +20,17 @@ import (
 var Card = datasets.Card{
 	Name: "tinystories", Title: "TinyStories", Homepage: "https://huggingface.co/datasets/roneneldan/TinyStories", Licence: "CDLA-Sharing-1.0",
 	Languages: []string{"en"}, Source: "Eldan, Li 2023, arXiv:2305.07759", Splits: "as published: train 2,119,719, validation 21,990",
+	// SHA-256: the hub's object ids of this revision, as projects that read the set pin them (UOR-Foundation/uor-r4 the first of these).
 	Files: []datasets.File{
-		{Name: "TinyStoriesV2-GPT4-train.txt", Split: "train", URL: "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/main/TinyStoriesV2-GPT4-train.txt"},
-		{Name: "TinyStoriesV2-GPT4-valid.txt", Split: "validation", URL: "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/main/TinyStoriesV2-GPT4-valid.txt"},
+		{Name: "TinyStoriesV2-GPT4-train.txt", Split: "train", Bytes: 2227753162, SHA256: "6418d412de72888f52b5142c761ac21a582f7d1166f0bfbdb5f03ccfdec90443", URL: hub + "TinyStoriesV2-GPT4-train.txt"},
+		{Name: "TinyStoriesV2-GPT4-valid.txt", Split: "validation", Bytes: 22502601, SHA256: "6874bae9a4c1a4e7edcf0e53b86c17817e9cf881fc75ff2368da457b80c0585d", URL: hub + "TinyStoriesV2-GPT4-valid.txt"},
+		{Name: "TinyStories-train.txt", Split: "train", Bytes: 1924281556, SHA256: "c5cf5e22ff13614e830afbe61a99fbcbe8bcb7dd72252b989fa1117a368d401f", URL: hub + "TinyStories-train.txt"},
+		{Name: "TinyStories-valid.txt", Split: "validation", Bytes: 19447282, SHA256: "94e431816c4cce81ff71e4408ff8d3bda9a42e8d2663986697c3954288cb38b4", URL: hub + "TinyStories-valid.txt"},
+		{Name: "TinyStories_all_data.tar.gz", Split: "all", Bytes: 1608001638, SHA256: "26cf7605aca15bc4ea6fa637256400d9d01317b28ed296172b2d1dd160cd7699", URL: hub + "TinyStories_all_data.tar.gz"},
 	},
 }
+
+const hub = "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/f54c09fd23315a6f9c86f9dc80f725de7d8f9c64/"
 
 const separator = "<|endoftext|>"
 

@@ -177,19 +177,14 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// Any bytes can be measured, and the counts hold together.
+// Any bytes can be measured, and the counts are those of the definition.
 func FuzzMeasure(f *testing.F) {
 	f.Add("a.b\n\n…x#{'-")
 	f.Add("\xff\xfe’\x00 语料。")
 	f.Fuzz(func(t *testing.T, text string) {
 		var s Stats
 		s.Measure(text)
-		if want := len([]rune(text)); s.Chars != want {
-			t.Errorf("%d code points, want %d", s.Chars, want)
-		}
-		if s.RealWords > s.Words || s.AlphaWords > s.RealWords || s.LineChars > s.Chars || s.DupLines > s.Lines {
-			t.Errorf("%+v", s)
-		}
+		sameCounts(t, &s, text)
 		for _, v := range all().Judge(text) {
 			if math.IsInf(v.Value, 0) {
 				t.Errorf("%s is %v", v.Rule, v.Value)
@@ -236,9 +231,9 @@ func TestOperator(t *testing.T) {
 	}
 }
 
-// benchmarkTexts returns prose and code of GOROOT in documents of 4,000 bytes.
+// benchmarkTexts returns prose and code of GOROOT, and the declaration of human rights in 56 languages, in documents of 4,000 bytes.
 func benchmarkTexts(b *testing.B) map[string][]string {
-	texts := map[string][]string{}
+	all := map[string]string{"languages": udhr}
 	for name, glob := range map[string]string{"prose": "testdata/Isaac.Newton-Opticks.txt", "code": "net/http/*.go"} {
 		//lint:ignore SA1019 tests run beside the toolchain that built them
 		files, _ := filepath.Glob(filepath.Join(runtime.GOROOT(), "src", glob))
@@ -250,9 +245,13 @@ func benchmarkTexts(b *testing.B) map[string][]string {
 			if err != nil {
 				b.Fatal(err)
 			}
-			for text := string(src); len(text) > 4000; text = text[4000:] {
-				texts[name] = append(texts[name], text[:4000])
-			}
+			all[name] += string(src)
+		}
+	}
+	texts := map[string][]string{}
+	for name, text := range all {
+		for ; len(text) > 4000; text = text[4000:] {
+			texts[name] = append(texts[name], text[:4000])
 		}
 	}
 	return texts

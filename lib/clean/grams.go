@@ -1,6 +1,7 @@
 package clean
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"slices"
 	"unsafe"
@@ -30,112 +31,170 @@ func (s *Stats) chars(i, j int) int { return int(s.ends[j] - s.ends[i]) }
 // at all; 0 for texts of fewer than n words. 2 ≤ n ≤ 13. As datatrove, it counts a sequence that occurs once too; among equally frequent
 // ones the first counts.
 func (s *Stats) TopGram(n int) int {
-	if len(s.words) < n {
+	if s.Words < n {
 		return 0
 	}
 	r := s.repeats(n)
-	return int(r.most) * (s.chars(int(r.first), int(r.first)+n) + n - 1)
+	return r.most * (s.chars(r.first, r.first+n) + n - 1)
 }
 
 // DupGram returns the code points in sequences of n words that occurred before, each word counted once. 2 ≤ n ≤ 13.
-func (s *Stats) DupGram(n int) int { return s.repeats(n).dup }
+func (s *Stats) DupGram(n int) int {
+	if r := s.repeats(n); r.dup >= 0 {
+		return r.dup
+	}
+	if s.level != n { // the table is of longer sequences by now
+		s.level = 0
+		s.repeats(n)
+	}
+	r := &s.repeated[n]
+	r.dup = 0
+	free := 0 // words before it are counted
+	for k, at := range r.at {
+		i := int(at)
+		if i < free {
+			continue
+		}
+		if e := &s.heads.entries[s.slots[k]]; e.times != 0 {
+			e.times = 0 // from now on, it occurred before
+		} else {
+			r.dup += s.chars(i, i+n)
+			free = i + n
+		}
+	}
+	return r.dup
+}
 
 // repeated is what is known of the sequences of one length that occur more than once.
 type repeated struct {
-	known bool
 	at    []int32 // where they begin, ascending
-	most  uint32  // how often the most frequent one occurs; 1 where none does again
-	first int32   // where that one is first
-	dup   int     // code points in those that occurred before, each word counted once
+	most  int     // how often the most frequent one occurs; 1 where none does again
+	first int     // where that one is first
+	dup   int     // what DupGram returns; −1 while it is unknown
 }
 
-// repeats finds the sequences of n words that occur more than once. They can begin only where a sequence of n−1 words does that occurs
-// more than once, which most texts have few of: only pairs are looked for everywhere.
+// repeats finds the sequences of n words that occur more than once. They can begin only where one of n−1 words does so, and another at
+// the next word: the longer, the fewer places.
 func (s *Stats) repeats(n int) *repeated {
-	r := &s.repeated[n]
-	if r.known {
-		return r
-	}
-	*r = repeated{known: true, at: r.at[:0], most: 1}
-	if n == 2 {
-		s.starts = s.starts[:0]
-		for i := range max(0, len(s.words)-1) {
-			s.starts = append(s.starts, int32(i))
+	for s.level < n {
+		s.level++
+		r := &s.repeated[s.level]
+		switch s.level {
+		case 1:
+			continue
+		case 2:
+			s.pairs(r)
+		default:
+			s.longer(r, s.repeated[s.level-1].at)
 		}
+		s.keepRepeated(r)
 	}
-	from := s.starts
-	if n > 2 {
-		from = s.repeats(n - 1).at
+	return &s.repeated[n]
+}
+
+// pairs looks for repeated pairs of words. A first walk finds where there can be any: where hashes share one of many places with others.
+func (s *Stats) pairs(r *repeated) {
+	n := max(0, s.Words-1)
+	s.head = slices.Grow(s.head[:0], n)[:n]
+	size := 4 * tableSize(n)
+	s.seen = slices.Grow(s.seen[:0], size)[:size]
+	clear(s.seen)
+	seen, places, shift := s.seen, s.head, 64-bits.TrailingZeros(uint(size))
+	for i := range places {
+		place := s.gram(i, 2) * mix >> shift
+		places[i] = int32(place)
+		seen[place] = seen[place]<<1 | 1
 	}
-	for len(from) > 0 && int(from[len(from)-1])+n > len(s.words) {
-		from = from[:len(from)-1]
-	}
-	s.heads.reset(len(from))
-	for _, i := range from {
-		s.occurs(r, i, n)
-	}
-	r.at = slices.Grow(r.at, len(from))[:len(from)]
+	at := slices.Grow(r.at[:0], n)[:n]
 	k := 0
-	for _, i := range from { // without a branch, which could not be foreseen
-		r.at[k] = i
+	for i, place := range places {
+		at[k] = int32(i)
+		k += int(seen[place] >> 1 & 1)
+	}
+	r.at = at[:k]
+	s.heads.reset(k)
+	s.slots = slices.Grow(s.slots[:0], k)[:k]
+	for k, i := range r.at {
+		s.head[i], s.slots[k] = s.heads.add(max(s.gram(int(i), 2), 1), i)
+	}
+}
+
+// longer looks for repeated sequences of one word more than those at shorter places, of which head tells the first.
+func (s *Stats) longer(r *repeated, shorter []int32) {
+	at := slices.Grow(r.at[:0], len(shorter))[:len(shorter)]
+	k := 0
+	for j := 1; j < len(shorter); j++ { // without a branch, which could not be foreseen
+		at[k] = shorter[j-1]
+		next := 0
+		if shorter[j] == shorter[j-1]+1 {
+			next = 1
+		}
+		k += next
+	}
+	r.at = at[:k]
+	s.heads.reset(k)
+	for k, i := range r.at {
+		s.head[i], s.slots[k] = s.heads.add(1<<63|uint64(s.head[i])<<32|uint64(s.head[i+1]), i)
+	}
+}
+
+// keepRepeated leaves of the places those of sequences that occur more than once.
+func (s *Stats) keepRepeated(r *repeated) {
+	entries := s.heads.entries
+	k, best := 0, uint64(0)
+	for j, i := range r.at {
+		slot := s.slots[j]
+		e := entries[slot]
+		best = max(best, uint64(e.times)<<32|uint64(^uint32(e.head)))
+		r.at[k], s.slots[k] = i, slot
 		again := 0
-		if s.times[s.head[i]] > 1 {
+		if e.times > 1 {
 			again = 1
 		}
 		k += again
 	}
 	r.at = r.at[:k]
-	free := int32(0) // words before it are counted
-	for _, i := range r.at {
-		if i < free {
-			continue
-		}
-		if head := s.head[i]; s.times[head] != 0 {
-			s.times[head] = 0 // from now on, it occurred before
-		} else {
-			r.dup += s.chars(int(i), int(i)+n)
-			free = i + int32(n)
-		}
-	}
-	return r
-}
-
-// occurs counts the sequence of n words at i with the equal one that came first.
-func (s *Stats) occurs(r *repeated, i int32, n int) {
-	key := s.gram(int(i), n)
-	mask := uint64(len(s.heads.at) - 1)
-	for slot := key * mix >> s.heads.shift; ; slot++ {
-		head := s.heads.at[slot&mask] - 1
-		if head < 0 {
-			s.heads.at[slot&mask] = i + 1
-			s.head[i], s.times[i] = i, 1
-			return
-		}
-		if s.gram(int(head), n) == key {
-			s.head[i] = head
-			s.times[head]++
-			if t := s.times[head]; t > r.most || t == r.most && head < r.first {
-				r.most, r.first = t, head
-			}
-			return
-		}
+	r.most, r.first, r.dup = 1, 0, -1
+	if k > 0 {
+		r.most, r.first = int(best>>32), int(^uint32(best))
 	}
 }
 
-// headTable finds the first of equal sequences by their hash. It holds places in the text, plus one; zero is free.
+// headTable finds the first of equal sequences by a key, which is not 0.
 type headTable struct {
-	at    []int32
-	shift int
+	entries []headEntry
+	shift   int
 }
 
+type headEntry struct {
+	key   uint64
+	head  int32
+	times uint32
+}
+
+// reset empties the table and makes room for n keys.
 func (h *headTable) reset(n int) {
 	size := tableSize(n)
-	if size > cap(h.at) {
-		h.at = make([]int32, size)
-	}
-	h.at = h.at[:size]
-	clear(h.at)
+	h.entries = slices.Grow(h.entries[:0], size)[:size]
+	clear(h.entries)
 	h.shift = 64 - bits.TrailingZeros(uint(size))
+}
+
+// add counts the key of the sequence at i and returns where the first of its kind is, and its entry.
+func (h *headTable) add(key uint64, i int32) (head, slot int32) {
+	mask := uint64(len(h.entries) - 1)
+	for at := key * mix >> h.shift; ; at++ {
+		e := &h.entries[at&mask]
+		if e.key != key && e.key != 0 {
+			continue
+		}
+		if head = e.head; e.key == 0 { // a conditional move: what is new cannot be foreseen
+			head = i
+		}
+		e.key, e.head = key, head
+		e.times++
+		return head, int32(at & mask)
+	}
 }
 
 // hashSet is a set of hashes that is emptied often. Zero marks a free place; the hash zero is kept as one.
@@ -174,24 +233,35 @@ func (h *hashSet) add(key uint64) bool {
 
 const mix = 0xD6E8FEB86659FD93
 
-// hashString is a fast 64-bit hash of short strings, multiply and fold over eight bytes at a time. It is not made to resist an
+// Seeds of hashes.
+const (
+	wordSeed   = 0xA0761D6478BD642F
+	stringSeed = 0xE7037ED1A0B428DB
+	foldSeed   = 0x8EBC6AF09C88C6E3
+)
+
+// hashString is a fast 64-bit hash, multiply and fold over sixteen bytes at a time (as wyhash of Wang Yi). It is not made to resist an
 // adversary: two of a text's words with one hash count as one word, no more.
 func hashString(s string) uint64 {
-	h := uint64(len(s)) * 0xA0761D6478BD642F
-	p := unsafe.StringData(s)
-	for len(s) >= 8 {
-		h = fold(h ^ *(*uint64)(unsafe.Pointer(p)))
-		s = s[8:]
-		p = unsafe.StringData(s)
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	h := uint64(len(s)) * stringSeed
+	for ; len(b) > 16; b = b[16:] {
+		h = fold(h^binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]))
 	}
-	var tail uint64
-	for i := range len(s) {
-		tail |= uint64(s[i]) << (8 * i)
+	var lo, hi uint64
+	switch n := len(b); {
+	case n >= 8:
+		lo, hi = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
+	case n >= 4:
+		lo, hi = uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[n-4:]))
+	case n > 0:
+		lo = uint64(b[0])<<16 | uint64(b[n/2])<<8 | uint64(b[n-1])
 	}
-	return fold(h ^ tail ^ 0xE7037ED1A0B428DB)
+	return fold(h^lo, hi)
 }
 
-func fold(x uint64) uint64 {
-	hi, lo := bits.Mul64(x, 0x8EBC6AF09C88C6E3)
+// fold hashes two numbers.
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^wordSeed, b^foldSeed)
 	return hi ^ lo
 }

@@ -17,10 +17,8 @@ func C4Lines(text string) string {
 		text = citation.ReplaceAllString(text, "")
 	}
 	var s Stats
-	var stops uint8
 	return filterLines(text, func(line string) bool {
-		s.begin(line)
-		s.line(line, &stops)
+		s.Measure(line)
 		return s.C4Lines > 0
 	})
 }

@@ -38,7 +38,7 @@ func TrainNGram(texts iter.Seq[string], order int) (*NGram, error) {
 	var s Stats
 	for text := range texts {
 		s.Measure(text)
-		for i := range s.words {
+		for i := range s.Words {
 			for n := 1; n <= min(order, i+1); n++ {
 				m.count(m.key(&s, i+1-n, n-1), m.key(&s, i+1-n, n))
 			}
@@ -55,7 +55,7 @@ func (m *NGram) key(s *Stats, i, n int) uint64 {
 	if n == 0 {
 		return 0
 	}
-	return fold(s.gram(i, n)+uint64(n)) | 1
+	return fold(s.gram(i, n), uint64(n)) | 1
 }
 
 // count notes the sequence h, and the same with a word behind it.
@@ -80,10 +80,10 @@ func (m *NGram) Perplexity(text string) float64 {
 	defer m.pool.Put(s)
 	s.Measure(text)
 	sum := 0.0
-	for i := range s.words {
+	for i := range s.Words {
 		sum -= math.Log(m.probability(s, i))
 	}
-	return math.Exp(sum / float64(len(s.words)))
+	return math.Exp(sum / float64(s.Words))
 }
 
 // probability returns that of word i behind the words before it.

@@ -75,10 +75,10 @@ func (q *Quality) collect(texts iter.Seq[string]) (all [][]uint32) {
 // features appends the places of a text's words and pairs of words.
 func (q *Quality) features(s *Stats, out []uint32) []uint32 {
 	mask := uint64(len(q.weights) - 1)
-	for i, w := range s.words {
-		out = append(out, uint32(w&mask))
+	for i := range s.Words {
+		out = append(out, uint32(s.gram(i, 1)&mask))
 		if i > 0 {
-			out = append(out, uint32(fold(s.gram(i-1, 2))&mask))
+			out = append(out, uint32(fold(s.gram(i-1, 2), 2)&mask))
 		}
 	}
 	return out
@@ -124,7 +124,7 @@ func (q *Quality) Rule(name string, min float64) Rule {
 	return Score(name, min, 1, "trained from two corpora", q.Score)
 }
 
-const qualityMagic = "quire quality 1\n"
+const qualityMagic = "quire quality 2\n"
 
 // MarshalBinary implements encoding.BinaryMarshaler.
 func (q *Quality) MarshalBinary() ([]byte, error) {

@@ -110,7 +110,7 @@ func TestNGramIsADistribution(t *testing.T) {
 		for _, w := range []string{"a", "b", "c", "unknown"} {
 			var s Stats
 			s.Measure(history + " " + w)
-			sum += m.probability(&s, len(s.words)-1)
+			sum += m.probability(&s, s.Words-1)
 		}
 		if math.Abs(sum-1) > 1e-12 {
 			t.Errorf("behind %q: %v", history, sum)

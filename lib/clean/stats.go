@@ -1,14 +1,17 @@
 package clean
 
 import (
+	"encoding/binary"
 	"math/bits"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
-// Stats is what the rules ask about a text, found in one walk over its bytes. Lengths are in Unicode code points. It may be measured
-// again and again; it belongs to one goroutine.
+// Stats is what the rules ask about a text. Lengths are in Unicode code points. It may be measured again and again; it belongs to one
+// goroutine.
 //
 // A word is a run of letters, marks and digits with single apostrophes, hyphens, dots or underscores inside it; an ideograph or kana is
 // a word by itself; any other run of one repeated character that is no space is a symbol. datatrove counts symbols among the words,
@@ -43,14 +46,17 @@ type Stats struct {
 	LoremIpsum    bool
 
 	text     string // what was measured
+	bytes    []byte // the same, not to be written
+	edge     []byte // one of its ends
+	wide     bool   // it has characters that are not ASCII
+	marks    []marks
 	chinese  hanStats
-	suspect  bool     // the line has a word of policyPhrases or of lorem ipsum
-	words    []uint64 // hash of each word and symbol
-	prefix   []uint64 // polynomial over words: of n words, the hash is prefix[i+n] − prefix[i]·base^n
+	prefix   []uint64 // polynomial over hashes of words: of n words, the hash is prefix[i+n] − prefix[i]·base^n
 	ends     []int32  // code points of words 0…i−1
-	starts   []int32  // 0, 1, 2 …
-	head     []int32  // of each word, where the sequence that begins there is first; for the length that is looked at
-	times    []uint32 // of each first place, how often
+	level    int      // sequences of up to as many words are looked for
+	head     []int32  // of each repeated sequence of level words, by its place, where it is first
+	slots    []int32  // of each place in repeated[level], its entry among heads
+	seen     []uint8  // of places of pairs of words, a bit for each one there
 	repeated [maxGram + 1]repeated
 	heads    headTable
 	lines    hashSet
@@ -59,291 +65,249 @@ type Stats struct {
 
 // Measure takes the numbers of a text. Until the next one, s refers to it.
 func (s *Stats) Measure(text string) {
-	s.begin(text)
-	var stops uint8
-	for rest := text; len(rest) > 0; {
-		line := rest
-		if i := strings.IndexByte(rest, '\n'); i >= 0 {
-			line, rest = rest[:i], rest[i+1:]
-			s.Newlines++
-			s.Chars++
-		} else {
-			rest = ""
+	*s = Stats{text: text, bytes: unsafe.Slice(unsafe.StringData(text), len(text)), edge: s.edge, marks: s.marks, prefix: s.prefix, ends: s.ends,
+		head: s.head, slots: s.slots, seen: s.seen, repeated: s.repeated, heads: s.heads, lines: s.lines, paras: s.paras}
+	s.mark()
+	s.hashWords()
+	s.findEnds()
+	s.findClues()
+	s.Hashes, s.Braces = strings.Count(text, "#"), strings.Count(text, "{")
+	s.measureLines()
+}
+
+// hashWords hashes all words, and finds stop words on the way.
+func (s *Stats) hashWords() {
+	s.prefix = slices.Grow(s.prefix[:0], s.Words+1)[:s.Words+1]
+	s.ends = slices.Grow(s.ends[:0], s.Words+1)[:s.Words+1]
+	prefix, ends := s.prefix, s.ends
+	prefix[0], ends[0] = 0, 0
+	word, hash, chars, stops := 1, uint64(0), 0, uint8(0)
+	for k := range s.marks[:len(s.marks)-1] {
+		m := &s.marks[k]
+		after, next := ^m.more, ^s.marks[k+1].more // bytes that do not belong to what is before them
+		for begin := ^(m.space | m.more); begin != 0; begin &= begin - 1 {
+			shift := bits.TrailingZeros64(begin)
+			i := k*64 + shift
+			n := 1 + bits.TrailingZeros64(after>>shift>>1|next<<(63-shift))
+			var h uint64
+			if b := s.bytes[i:]; n <= 16 && len(b) >= 16 {
+				head := binary.LittleEndian.Uint64(b) & firstBytes[n][0]
+				h = fold(head, binary.LittleEndian.Uint64(b[8:])&firstBytes[n][1])
+				stop := &stopWords[head*stopMix>>60]
+				bit := stop.bit
+				if stop.word != head {
+					bit = 0
+				}
+				stops |= bit
+			} else {
+				n = 1 + s.run(i+1)
+				var bit uint8
+				h, bit = hashRareWord(b[:n])
+				stops |= bit
+			}
+			hash = hash*gramBase + h
+			if s.wide {
+				n = s.points(i, i+n)
+			}
+			chars += n
+			prefix[word], ends[word] = hash, int32(chars)
+			word++
 		}
-		s.line(line, &stops)
 	}
 	s.StopWords = bits.OnesCount8(stops)
-	s.paragraphs(text)
-	s.prefix = append(s.prefix, 0)
-	h := uint64(0)
-	for _, w := range s.words {
-		h = h*gramBase + w
-		s.prefix = append(s.prefix, h)
+}
+
+// hashRareWord returns the hash of a long word, or of one at the end of the text, and the bit of a stop word.
+func hashRareWord(word []byte) (hash uint64, stop uint8) {
+	if len(word) > 16 {
+		return hashString(unsafe.String(&word[0], len(word))), 0
 	}
-	if n := len(s.words); n > len(s.head) {
-		s.head, s.times = make([]int32, n), make([]uint32, n)
+	var b [16]byte
+	copy(b[:], word)
+	head := binary.LittleEndian.Uint64(b[:])
+	if s := stopWords[head*stopMix>>60]; s.word == head {
+		stop = s.bit
+	}
+	return fold(head, binary.LittleEndian.Uint64(b[8:])), stop
+}
+
+// firstBytes keep of sixteen bytes as many.
+var firstBytes = func() (t [17][2]uint64) {
+	for n := range t {
+		t[n][0] = 1<<(8*min(n, 8)) - 1
+		t[n][1] = 1<<(8*max(n-8, 0)) - 1
+	}
+	return t
+}()
+
+// stopWords holds Gopher's eight words, as a number of their bytes, where multiplication by stopMix puts them.
+var stopWords = func() (t [16]struct {
+	word uint64
+	bit  uint8
+}) {
+	for i, w := range []string{"the", "be", "to", "of", "and", "that", "have", "with"} {
+		var b [8]byte
+		copy(b[:], w)
+		word := binary.LittleEndian.Uint64(b[:])
+		t[word*stopMix>>60].word, t[word*stopMix>>60].bit = word, 1<<i
+	}
+	return t
+}()
+
+const stopMix = 0x9927A129ABED2903 // gives each of them a place of its own
+
+// findEnds finds the ends of sentences and the ellipses that are written in ASCII.
+func (s *Stats) findEnds() {
+	for k := range s.marks {
+		m := &s.marks[k]
+		for stop := m.stop &^ (m.word | m.more); stop != 0; stop &= stop - 1 {
+			i := k*64 + bits.TrailingZeros64(stop)
+			n := 1 + s.run(i+1)
+			if s.text[i] == '.' {
+				s.Ellipses += n / 3
+			}
+			if sentenceEnds(s.text[i+n:]) {
+				m.end |= stop & -stop
+			}
+		}
+		s.Sentences += bits.OnesCount64(m.end)
 	}
 }
 
-// begin empties s for a text, keeping its memory.
-func (s *Stats) begin(text string) {
-	*s = Stats{text: text, words: s.words[:0], prefix: s.prefix[:0], ends: s.ends[:0], starts: s.starts, head: s.head, times: s.times,
-		repeated: s.repeated, heads: s.heads, lines: s.lines, paras: s.paras}
-	for n := range s.repeated {
-		s.repeated[n].known = false
+// sentenceEnds reports whether a stop ends a sentence with this text behind it.
+func sentenceEnds(behind string) bool {
+	if behind == "" {
+		return true
 	}
-	lines := strings.Count(text, "\n") + 1
-	s.lines.reset(lines)
-	s.paras.reset(lines)
-	s.ends = append(s.ends, 0)
+	switch behind[0] {
+	case ' ', '\n', '\t', '\r', '"', '\'', ')', ']':
+		return true
+	}
+	return strings.HasPrefix(behind, "”") || strings.HasPrefix(behind, "’") || strings.HasPrefix(behind, "»")
 }
 
-// line measures one line.
-func (s *Stats) line(line string, stops *uint8) {
-	words, sentences := s.RealWords, s.Sentences
-	begun := s.Chars
-	s.suspect = false
-	longest := s.scan(line, stops)
-	chars := s.Chars - begun
+// measureLines measures all lines and paragraphs.
+func (s *Stats) measureLines() {
+	s.lines.reset(s.Newlines + 1)
+	s.paras.reset(s.Newlines + 1)
+	p := paragraphs{
+		first: len(s.text) - len(strings.TrimLeftFunc(s.text, unicode.IsSpace)),
+		last:  len(strings.TrimRightFunc(s.text, unicode.IsSpace)),
+	}
+	begin := 0
+	for k := range s.marks {
+		for newline := s.marks[k].newline; newline != 0; newline &= newline - 1 {
+			end := k*64 + bits.TrailingZeros64(newline)
+			s.line(&p, begin, end)
+			begin = end + 1
+		}
+	}
+	s.line(&p, begin, len(s.text))
+	s.paragraph(&p)
+}
+
+// paragraphs is where the walk over a text's lines is in its paragraphs, which are between empty lines. Space around the text belongs
+// to none.
+type paragraphs struct {
+	first, last int    // the text without space around it
+	begin, end  int    // the paragraph's lines so far; the same where it has none
+	hash        uint64 // of its lines' hashes
+}
+
+// paragraph counts the lines so far as one.
+func (s *Stats) paragraph(p *paragraphs) {
+	if p.begin == p.end {
+		return
+	}
+	s.Paragraphs++
+	if !s.paras.add(p.hash) {
+		s.DupParagraphs++
+		s.DupParaChars += s.points(p.begin, p.end)
+	}
+	p.begin, p.end, p.hash = 0, 0, 0
+}
+
+// line measures the line of bytes begin…end−1.
+func (s *Stats) line(p *paragraphs, begin, end int) {
+	hash := hashString(s.text[begin:end])
+	from, to := max(begin, p.first), min(end, p.last)
+	if from >= to {
+		s.paragraph(p)
+		return
+	}
+	if p.begin == p.end {
+		p.begin = from
+	}
+	p.end = to
+	if from == begin && to == end {
+		p.hash = fold(p.hash, hash)
+	} else {
+		p.hash = fold(p.hash, hashString(s.text[from:to]))
+	}
+	line := s.text[begin:end]
 	trimmed := strings.TrimSpace(line)
 	if trimmed == "" {
 		return
 	}
+	chars := s.points(begin, end)
 	s.Lines++
 	s.LineChars += chars
 	if chars <= 30 {
 		s.ShortLines++
 	}
-	if strings.HasPrefix(trimmed, "-") || strings.HasPrefix(trimmed, "•") || strings.HasPrefix(trimmed, "* ") {
+	if bullet(trimmed) {
 		s.BulletLines++
 	}
-	ellipsis := strings.HasSuffix(trimmed, "...") || strings.HasSuffix(trimmed, "…")
+	last := rune(trimmed[len(trimmed)-1])
+	if last >= utf8.RuneSelf {
+		last, _ = utf8.DecodeLastRuneInString(trimmed)
+	}
+	ellipsis := last == '…' || last == '.' && strings.HasSuffix(trimmed, "...")
 	if ellipsis {
 		s.EllipsisLines++
 	}
-	last, _ := utf8.DecodeLastRuneInString(trimmed)
-	punct := terminal(last)
-	if punct {
-		s.PunctLines++
-	}
-	if !s.lines.add(hashString(line)) {
+	if !s.lines.add(hash) {
 		s.DupLines++
 		s.DupLineChars += chars
 	}
-	if punct && !ellipsis && s.RealWords-words >= 3 && longest <= 1000 && !(s.suspect && policy(trimmed)) {
-		s.C4Lines++
-		s.C4Sentences += max(1, s.Sentences-sentences)
-	}
-	if s.suspect && containsFold(trimmed, "lorem ipsum") {
+	words, sentences, clues := s.between(begin, end)
+	if clues > 0 && containsFold(trimmed, "lorem ipsum") {
 		s.LoremIpsum = true
 	}
-}
-
-// Classes of bytes and characters.
-const (
-	classSpace = iota
-	classSymbol
-	classInner // ' - . _ ’ : part of a word between two of its characters
-	classIdeograph
-	classWide // first byte of a longer character
-	classDigit
-	classLetter // from classDigit on, part of a word
-)
-
-var byteClass = func() (t [256]uint8) {
-	for c := range t {
-		switch {
-		case c >= utf8.RuneSelf:
-			t[c] = classWide
-		case c <= ' ' || c == 0x7f:
-			t[c] = classSpace
-		case c >= '0' && c <= '9':
-			t[c] = classDigit
-		case c|0x20 >= 'a' && c|0x20 <= 'z':
-			t[c] = classLetter
-		case c == '\'' || c == '-' || c == '.' || c == '_':
-			t[c] = classInner
-		default:
-			t[c] = classSymbol
-		}
-	}
-	return t
-}()
-
-// class returns the class of the character that s begins with, and its bytes.
-func class(s string) (cl uint8, size int) {
-	if cl := byteClass[s[0]]; cl != classWide {
-		return cl, 1
-	}
-	r, size := utf8.DecodeRuneInString(s)
-	switch {
-	case ideograph(r):
-		return classIdeograph, size
-	case unicode.IsLetter(r) || unicode.IsMark(r):
-		return classLetter, size
-	case unicode.IsNumber(r):
-		return classDigit, size
-	case unicode.IsSpace(r):
-		return classSpace, size
-	case r == '’':
-		return classInner, size
-	default:
-		return classSymbol, size
-	}
-}
-
-// ideograph reports whether r is a Han ideograph or kana.
-func ideograph(r rune) bool {
-	return r >= 0x3040 && r <= 0x30ff || r >= 0x3400 && r <= 0x4dbf || r >= 0x4e00 && r <= 0x9fff ||
-		r >= 0xf900 && r <= 0xfaff || r >= 0x20000 && r <= 0x3ffff
-}
-
-// scan finds the words of a line and returns the length of the longest run without a space.
-func (s *Stats) scan(line string, stops *uint8) (longest int) {
-	run := 0 // code points since the last space
-	for i := 0; i < len(line); {
-		cl, size := byteClass[line[i]], 1
-		if cl == classWide {
-			cl, size = class(line[i:])
-		}
-		switch cl {
-		case classSpace:
-			i += size
-			s.Chars++
-			longest, run = max(longest, run), 0
-		case classLetter, classDigit:
-			n, chars, alpha := word(line[i:])
-			w := line[i : i+n]
-			s.addWord(w, chars)
-			s.RealWords++
-			s.WordChars += chars
-			if alpha {
-				s.AlphaWords++
-				*stops |= stopWord(w)
-				s.suspect = s.suspect || suspectWord(w)
-			}
-			i += n
-			run += chars
-		case classIdeograph:
-			s.addWord(line[i:i+size], 1)
-			s.RealWords++
-			s.WordChars++
-			s.AlphaWords++
-			s.Ideographs++
-			i += size
-			run++
-		default:
-			n, chars := s.symbol(line, i, size)
-			i += n
-			run += chars
-		}
-	}
-	return max(longest, run)
-}
-
-// symbol measures the run of the symbol at line[i:], whose first character has this size.
-func (s *Stats) symbol(line string, i, size int) (n, chars int) {
-	first := line[i : i+size]
-	n, chars = size, 1
-	broken := size == 1 && first[0] >= utf8.RuneSelf // a byte that is no UTF-8; the next character may begin with it
-	for !broken && strings.HasPrefix(line[i+n:], first) {
-		n += size
-		chars++
-	}
-	s.addWord(line[i:i+n], chars)
-	switch first {
-	case "#":
-		s.Hashes += chars
-	case "{":
-		s.Braces += chars
-	case ".":
-		s.Ellipses += chars / 3
-		s.sentenceEnd(line[i+n:])
-	case "…":
-		s.Ellipses += chars
-		s.sentenceEnd(line[i+n:])
-	case "!", "?":
-		s.sentenceEnd(line[i+n:])
-	case "。", "！", "？":
-		s.Sentences++
-	}
-	return n, chars
-}
-
-func (s *Stats) sentenceEnd(behind string) {
-	if behind == "" {
-		s.Sentences++
+	if !terminal(last) {
 		return
 	}
-	switch behind[0] {
-	case ' ', '\t', '\r', '"', '\'', ')', ']':
-		s.Sentences++
-	default:
-		if strings.HasPrefix(behind, "”") || strings.HasPrefix(behind, "’") || strings.HasPrefix(behind, "»") {
-			s.Sentences++
-		}
+	s.PunctLines++
+	if !ellipsis && words >= 3 && !(chars > 1000 && longestRun(line) > 1000) && !(clues > 0 && policy(trimmed)) {
+		s.C4Lines++
+		s.C4Sentences += max(1, sentences)
 	}
 }
 
-// word returns the bytes and code points of the word that s begins with, and whether it has a letter.
-func word(s string) (n, chars int, alpha bool) {
-	for n < len(s) {
-		run, any := n, uint8(0)
-		for n < len(s) && byteClass[s[n]] >= classDigit {
-			any |= byteClass[s[n]] - classDigit
-			n++
-		}
-		chars += n - run
-		alpha = alpha || any != 0
-		if n == len(s) {
-			break
-		}
-		cl, size := class(s[n:])
-		switch {
-		case cl == classLetter:
-			alpha = true
-		case cl == classDigit:
-		case cl == classInner && n+size < len(s):
-			if next, _ := class(s[n+size:]); next < classDigit {
-				return n, chars, alpha
-			}
-		default:
-			return n, chars, alpha
-		}
-		n += size
-		chars++
+// bullet reports whether a trimmed line begins as an item of a list.
+func bullet(line string) bool {
+	switch line[0] {
+	case '-':
+		return true
+	case '*':
+		return strings.HasPrefix(line, "* ")
 	}
-	return n, chars, alpha
+	return strings.HasPrefix(line, "•")
 }
 
-func (s *Stats) addWord(w string, chars int) {
-	s.Words++
-	s.Chars += chars
-	s.words = append(s.words, hashString(w))
-	s.ends = append(s.ends, s.ends[len(s.ends)-1]+int32(chars))
-}
-
-// stopWord returns the bit of one of Gopher's eight words, 0 for any other.
-func stopWord(w string) uint8 {
-	switch w {
-	case "the":
-		return 1
-	case "be":
-		return 2
-	case "to":
-		return 4
-	case "of":
-		return 8
-	case "and":
-		return 16
-	case "that":
-		return 32
-	case "have":
-		return 64
-	case "with":
-		return 128
+// longestRun returns the code points of a line's longest part without a space.
+func longestRun(line string) (longest int) {
+	run := 0
+	for i := 0; i < len(line); {
+		cl, size := class(line[i:])
+		i += size
+		run++
+		if cl == classSpace {
+			run = 0
+		}
+		longest = max(longest, run)
 	}
-	return 0
+	return longest
 }
 
 // terminal reports whether a line that ends in r ends a sentence or quotation.
@@ -355,20 +319,27 @@ func terminal(r rune) bool {
 	return false
 }
 
-// suspectWord reports whether a word begins as those that policyPhrases and lorem ipsum cannot do without.
-func suspectWord(w string) bool {
-	if len(w) < 5 {
-		return false
-	}
-	switch w[0] | 0x20 {
-	case 'j', 't', 'p', 'c', 'l':
-		for _, key := range [...]string{"javascript", "terms", "privacy", "cookie", "lorem"} {
-			if w[0]|0x20 == key[0] && containsFold(w, key) {
-				return true
+// findClues leaves of the marked letters those that begin a part of policyPhrases or of lorem ipsum.
+func (s *Stats) findClues() {
+	for k := range s.marks {
+		m := &s.marks[k]
+		found := uint64(0)
+		for clue := m.clue; clue != 0; clue &= clue - 1 {
+			b := s.bytes[k*64+bits.TrailingZeros64(clue):]
+			if len(b) < 4 {
+				break // every phrase is longer
+			}
+			switch four := binary.LittleEndian.Uint32(b) | 0x20202020; {
+			case four == 'v'|'a'<<8|'s'<<16|'c'<<24, // javascript
+				four == 'v'|'a'<<8|'c'<<16|'y'<<24, // privacy policy
+				four == 'm'|'s'<<8|' '<<16|'o'<<24, // terms of use
+				four == 'm'|' '<<8|'i'<<16|'p'<<24, // lorem ipsum
+				four<<8 == 'k'<<8|'i'<<16|'e'<<24:  // cookies
+				found |= clue & -clue
 			}
 		}
+		m.clue = found
 	}
-	return false
 }
 
 // policy reports whether a line is one that C4 drops: about scripts, cookies and terms of use.
@@ -392,21 +363,4 @@ func containsFold(s, phrase string) bool {
 		}
 	}
 	return false
-}
-
-// paragraphs measures the parts of the text between blank lines.
-func (s *Stats) paragraphs(text string) {
-	for rest := strings.TrimSpace(text); rest != ""; {
-		para := rest
-		if i := strings.Index(rest, "\n\n"); i >= 0 {
-			para, rest = rest[:i], strings.TrimLeft(rest[i:], "\n")
-		} else {
-			rest = ""
-		}
-		s.Paragraphs++
-		if !s.paras.add(hashString(para)) {
-			s.DupParagraphs++
-			s.DupParaChars += utf8.RuneCountInString(para)
-		}
-	}
 }

@@ -56,25 +56,25 @@ func available() []kernels {
 	return all
 }
 
-// blockFormatsAVX512 are the formats with their kernels: their wide form is plain, with minima, or with two scales.
+// blockFormatsAVX512 are the formats with their kernels.
 var blockFormatsAVX512 = map[dtype.Type]*blockFormat{
-	dtype.Q8_0: {blockQ8_0AVX512, &blockU8AVX512, 128, blockLayouts[dtype.Q8_0]},
-	dtype.Q4_0: {blockQ4_0AVX512, &blockU8AVX512, 128, blockLayouts[dtype.Q4_0]},
-	dtype.Q4_1: {blockQ4_1AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q4_1]},
-	dtype.Q5_0: {blockQ5_0AVX512, &blockU8AVX512, 128, blockLayouts[dtype.Q5_0]},
-	dtype.Q5_1: {blockQ5_1AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q5_1]},
-	dtype.Q4_K: {blockQ4_KAVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q4_K]},
-	dtype.Q5_K: {blockQ5_KAVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q5_K]},
-	dtype.Q6_K: {blockQ6_KAVX512, &blockU8PairAVX512, 256, blockLayouts[dtype.Q6_K]},
-	dtype.AWQ4: {blockAWQ4AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.AWQ4]},
+	dtype.Q8_0: {blockQ8_0AVX512, blockLayouts[dtype.Q8_0]},
+	dtype.Q4_0: {blockQ4_0AVX512, blockLayouts[dtype.Q4_0]},
+	dtype.Q4_1: {blockQ4_1AVX512, blockLayouts[dtype.Q4_1]},
+	dtype.Q5_0: {blockQ5_0AVX512, blockLayouts[dtype.Q5_0]},
+	dtype.Q5_1: {blockQ5_1AVX512, blockLayouts[dtype.Q5_1]},
+	dtype.Q4_K: {blockQ4_KAVX512, blockLayouts[dtype.Q4_K]},
+	dtype.Q5_K: {blockQ5_KAVX512, blockLayouts[dtype.Q5_K]},
+	dtype.Q6_K: {blockQ6_KAVX512, blockLayouts[dtype.Q6_K]},
+	dtype.AWQ4: {blockAWQ4AVX512, blockLayouts[dtype.AWQ4]},
 }
 
-// blockFormatsAVX2 have one kernel each, for one row, which reads the packed format itself.
+// blockFormatsAVX2 have one kernel each, for one row.
 func blockFormatsAVX2() map[dtype.Type]*blockFormat {
 	all := map[dtype.Type]*blockFormat{}
 	for dt, kernel := range map[dtype.Type]blockKernel{dtype.Q8_0: blockQ8_0AVX2, dtype.Q4_0: blockQ4_0AVX2, dtype.Q4_1: blockQ4_1AVX2, dtype.Q5_0: blockQ5_0AVX2, dtype.Q5_1: blockQ5_1AVX2,
 		dtype.Q4_K: blockQ4_KAVX2, dtype.Q5_K: blockQ5_KAVX2, dtype.Q6_K: blockQ6_KAVX2, dtype.AWQ4: blockAWQ4AVX2} {
-		all[dt] = &blockFormat{blockKernels: blockKernels{rows: [8]blockKernel{1: kernel}}, layout: blockLayouts[dt]}
+		all[dt] = &blockFormat{blockKernels{rows: [fewRows + 1]blockKernel{1: kernel}}, blockLayouts[dt]}
 	}
 	return all
 }
