@@ -142,5 +142,5 @@ func scaled(v float64, names ...string) string {
 	for ; v >= 999.5 && len(names) > 0; names = names[1:] {
 		v, name = v/1000, names[0]
 	}
-	return fmt.Sprintf("%.*g %s", 3, v, name)
+	return fmt.Sprintf("%.3g %s", v, name)
 }

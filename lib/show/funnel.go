@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,7 +17,7 @@ func Funnel(names []string, counts any) *Drawing {
 		err = fmt.Errorf("%d names and %d counts: give two or more of each", len(names), len(left))
 	default:
 		for i, n := range left {
-			if !(n >= 0) || i > 0 && n > left[i-1] {
+			if !(n >= 0) || math.IsInf(n, 1) || i > 0 && n > left[i-1] {
 				err = fmt.Errorf("%v at %q: counts must not grow, nor be negative", n, names[i])
 				break
 			}
@@ -59,7 +60,8 @@ func funnel(names []string, left []float64) object {
 	}
 	return object{
 		"tooltip": object{"trigger": "item", "confine": true},
-		"series": []object{{"type": "sankey", "left": 8, "right": 24 + 7*utf8.RuneCountInString(names[len(names)-1]), "top": 24, "bottom": 16, "nodeAlign": "left", "nodeGap": 22, "nodeWidth": 14,
+		"series": []object{{"type": "sankey", "left": 8, "right": 24 + 7*utf8.RuneCountInString(names[len(names)-1]), "top": 24, "bottom": 16,
+			"nodeAlign": "left", "nodeGap": 22, "nodeWidth": 14,
 			"layoutIterations": 0, "draggable": false, "data": nodes, "links": links, "emphasis": object{"focus": "adjacency"},
 			"label":     object{"fontSize": 12, "lineHeight": 15},
 			"lineStyle": object{"opacity": 0.2, "curveness": 0.5}}},

@@ -167,6 +167,7 @@ func TestFunnel(t *testing.T) {
 		"1 names and 1 counts":        Funnel([]string{"a"}, []int{1}),
 		`3 at "b"`:                    Funnel([]string{"a", "b"}, []int{2, 3}),
 		`-1 at "a"`:                   Funnel([]string{"a", "b"}, []int{-1, -2}),
+		`+Inf at "a"`:                 Funnel([]string{"a", "b"}, []float64{math.Inf(1), 2}),
 		`NaN at "b"`:                  Funnel([]string{"a", "b"}, []float64{2, math.NaN()}),
 		"int is no column of numbers": Funnel([]string{"a", "b"}, 3),
 	} {
