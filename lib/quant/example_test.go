@@ -24,6 +24,6 @@ func ExampleQuantize() {
 	fmt.Println(r.Report)
 	fmt.Println(r.Weights.Layers[0].Down.Parts[0])
 	// Output:
-	// rtn to Q4_0: 1.8 MB → 277.0 kB, 4.82 bits a parameter
+	// rtn to Q4_0: 1.84 MB → 277 kB, 4.82 bits a parameter
 	// Q4_0 [128 384]
 }

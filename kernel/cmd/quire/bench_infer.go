@@ -102,6 +102,7 @@ func (b *inferBench) format(ctx context.Context, path string, dt dtype.Type) (er
 	quant := map[dtype.Type][3]bar{ // decode, prefill
 		dtype.Q4_0: {{1.5, 80}, {1.5, 0}}, dtype.Q8_0: {{1.6, 85}, {2.8, 0}}, dtype.BF16: {{1.1, 90}, {1.5, 0}},
 	}[dt]
+	depth := fmt.Sprintf("depth %d", b.c.Depth)
 	lines := []struct {
 		name  string
 		bar   bar
@@ -114,7 +115,7 @@ func (b *inferBench) format(ctx context.Context, path string, dt dtype.Type) (er
 		{"prefill 512", quant[1], 1024, 1, b.prefill, func() (float64, error) { return b.peer.prefill(512) }},
 		{"together 8", bar{2, 0}, 2048, 8, func(ctx context.Context) (float64, error) { return b.together(ctx, 8) }, func() (float64, error) { return b.peer.decode(8, 8, benchTokens/2) }},
 		{"together 32", bar{2, 0}, 8192, 32, func(ctx context.Context) (float64, error) { return b.together(ctx, 32) }, func() (float64, error) { return b.peer.decode(32, 8, benchTokens/3) }},
-		{fmt.Sprintf("depth %d", b.c.Depth), bar{2, 0}, b.c.Depth + 512, 1, b.deep, func() (float64, error) { return b.peer.deep(b.path, b.c.Depth, benchTokens) }},
+		{depth, bar{2, 0}, b.c.Depth + 512, 1, b.deep, func() (float64, error) { return b.peer.deep(b.c.Depth, benchTokens) }},
 	}
 	for _, l := range lines {
 		if !b.only.MatchString(l.name) {
@@ -123,6 +124,11 @@ func (b *inferBench) format(ctx context.Context, path string, dt dtype.Type) (er
 		if b.peer != nil {
 			if err := b.peer.open(path, l.size, l.seqs); err != nil {
 				return err
+			}
+			if l.name == depth {
+				if err := b.peer.fill(path, b.c.Depth); err != nil {
+					return err
+				}
 			}
 		}
 		var f figures

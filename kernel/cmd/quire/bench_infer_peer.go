@@ -139,22 +139,46 @@ func (l *llama) decode(seqs, prompt, n int) (float64, error) {
 	return float64(seqs*n) / s, err
 }
 
-// deep decodes after a long prompt, which is computed once and kept beside the model.
-func (l *llama) deep(path string, depth, n int) (float64, error) {
-	if l.depth != depth {
-		state := fmt.Sprintf("%s.llama-%d", path, depth)
-		op, args := "restore", map[string]any{"path": state, "size": l.size}
-		if _, err := os.Stat(state); err != nil {
-			if _, err := l.do("prefill", map[string]any{"seq": 0, "at": 0, "n": depth}); err != nil {
-				return 0, err
-			}
-			op, args = "save", map[string]any{"path": state, "n": depth}
-		}
-		if _, err := l.do(op, args); err != nil {
-			return 0, err
-		}
-		l.depth = depth
+// fillStep is how many tokens of a long prompt are computed before they are kept.
+const fillStep = 1024
+
+// fill computes a long prompt once and keeps it beside the model, piece by piece: a run that is cut off is not lost.
+func (l *llama) fill(path string, depth int) error {
+	if l.depth == depth {
+		return nil
 	}
+	state := func(n int) string { return fmt.Sprintf("%s.llama-%d", path, n) }
+	at := 0
+	for n := depth; n > 0 && at == 0; n -= fillStep {
+		if _, err := os.Stat(state(n)); err == nil {
+			at = n
+		}
+	}
+	if at > 0 {
+		if _, err := l.do("restore", map[string]any{"path": state(at), "size": l.size}); err != nil {
+			return err
+		}
+	}
+	for at < depth {
+		n := (depth-at-1)%fillStep + 1
+		if _, err := l.do("prefill", map[string]any{"seq": 0, "at": at, "n": n}); err != nil {
+			return err
+		}
+		if _, err := l.do("save", map[string]any{"path": state(at+n) + ".part", "n": at + n}); err != nil {
+			return err
+		}
+		if err := os.Rename(state(at+n)+".part", state(at+n)); err != nil {
+			return err
+		}
+		os.Remove(state(at))
+		at += n
+	}
+	l.depth = depth
+	return nil
+}
+
+// deep decodes after the prompt that fill has computed.
+func (l *llama) deep(depth, n int) (float64, error) {
 	s, err := l.do("decode", map[string]any{"seqs": 1, "at": depth, "n": n})
 	if err != nil {
 		return 0, err
