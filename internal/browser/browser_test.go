@@ -12,7 +12,7 @@ func TestPage(t *testing.T) {
 	b := Start(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "page.html")
-	html := `<h1 id="h">?</h1><img src="missing.png"><script>
+	html := `<h1 id="h">?</h1><p style="height:3000px"></p><button id="b" onclick="h.textContent='clicked'">press</button><img src="missing.png"><script>
 h.textContent = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"; console.error("oh"); undefinedName()</script>`
 	if err := os.WriteFile(file, []byte(html), 0o644); err != nil {
 		t.Fatal(err)
@@ -20,6 +20,10 @@ h.textContent = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "l
 	p := b.Open(t, "file://"+file, Look{Dark: true})
 	if got := p.Text("h.textContent"); got != "dark" {
 		t.Errorf("colour scheme %q, want dark", got)
+	}
+	p.Click("#b")
+	if got := p.Text("h.textContent"); got != "clicked" {
+		t.Errorf("after a click the page shows %q", got)
 	}
 	if got := p.Errors(); len(got) < 2 {
 		t.Errorf("errors %q, want console.error and the exception", got)

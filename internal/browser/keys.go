@@ -1,5 +1,10 @@
 package browser
 
+import (
+	"fmt"
+	"strconv"
+)
+
 // Modifiers of a key, to be added.
 const (
 	Ctrl  = 2
@@ -25,5 +30,21 @@ func (p *Page) Key(key string, modifiers int) {
 	for _, kind := range []string{"rawKeyDown", "keyUp"} {
 		p.call("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code,
 			"nativeVirtualKeyCode": code, "modifiers": modifiers}, nil)
+	}
+}
+
+// Click presses and releases the mouse in the middle of the first element that a CSS selector finds, once it is there to be seen.
+func (p *Page) Click(selector string) {
+	p.tb.Helper()
+	element := "document.querySelector(" + strconv.Quote(selector) + ")"
+	p.Wait(fmt.Sprintf("%s && (%[1]s.scrollIntoView({block:'nearest'}), %[1]s.getClientRects().length)", element))
+	var at struct{ X, Y float64 }
+	p.must(p.Eval(fmt.Sprintf("(r => ({x: r.x + r.width/2, y: r.y + r.height/2}))(%s.getBoundingClientRect())", element), &at))
+	for _, kind := range []string{"mouseMoved", "mousePressed", "mouseReleased"} {
+		event := map[string]any{"type": kind, "x": at.X, "y": at.Y, "button": "left", "clickCount": 1}
+		if kind == "mouseMoved" {
+			event["button"], event["clickCount"] = "none", 0
+		}
+		p.call("Input.dispatchMouseEvent", event, nil)
 	}
 }

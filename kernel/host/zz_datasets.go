@@ -27,6 +27,7 @@ var zzdatasets = []table{
 		{"Letter", p_quire_datasets.Letter},
 		{"Question", (*p_quire_datasets.Question)(nil)},
 		{"Split", p_quire_datasets.Split},
+		{"Sums", p_quire_datasets.Sums},
 	}, instances: []symbol{
 		{"Map[string int]", p_quire_datasets.Map[string, int]},
 		{"Map[string float64]", p_quire_datasets.Map[string, float64]},
@@ -100,6 +101,7 @@ func Records[T any](ctx context.Context, text string, patterns ...string) iter.S
 	}},
 	{path: "quire/datasets/ceval", name: "ceval", deps: "context iter quire/datasets time", symbols: []symbol{
 		{"Card", &p_quire_datasets_ceval.Card},
+		{"Questions", p_quire_datasets_ceval.Questions},
 		{"Read", p_quire_datasets_ceval.Read},
 		{"Subject", p_quire_datasets_ceval.Subject},
 	}},

@@ -365,6 +365,7 @@ func Take[T uint32 | uint64](p *sealed.Parts, n int) []T {
 		{"Params", (*p_quire_lib_infer_sample.Params)(nil)},
 		{"Repeats", p_quire_lib_infer_sample.Repeats},
 		{"Sampler", (*p_quire_lib_infer_sample.Sampler)(nil)},
+		{"Summary", p_quire_lib_infer_sample.Summary},
 		{"TokenProb", (*p_quire_lib_infer_sample.TokenProb)(nil)},
 	}},
 	{path: "quire/lib/model", name: "model", deps: "iter quire/simd/dtype quire/simd/tensor", symbols: []symbol{
@@ -402,7 +403,7 @@ func Take[T uint32 | uint64](p *sealed.Parts, n int) []T {
 		{"Trainer", (*p_quire_lib_model.Trainer)(nil)},
 		{"Weights", (*p_quire_lib_model.Weights)(nil)},
 	}},
-	{path: "quire/lib/plan", name: "plan", deps: "context iter quire/lib/model quire/simd/dtype quire/simd/tensor time", symbols: []symbol{
+	{path: "quire/lib/plan", name: "plan", deps: "context iter quire/lib/model quire/simd/dtype quire/simd/tensor strings time", symbols: []symbol{
 		{"Data", (*p_quire_lib_plan.Data)(nil)},
 		{"Decision", (*p_quire_lib_plan.Decision)(nil)},
 		{"For", p_quire_lib_plan.For},
@@ -445,6 +446,7 @@ func Take[T uint32 | uint64](p *sealed.Parts, n int) []T {
 		{"Drawing", (*p_quire_lib_show.Drawing)(nil)},
 		{"Dropdown", p_quire_lib_show.Dropdown},
 		{"ErrNoComms", &p_quire_lib_show.ErrNoComms},
+		{"Funnel", p_quire_lib_show.Funnel},
 		{"HBox", p_quire_lib_show.HBox},
 		{"HTML", p_quire_lib_show.HTML},
 		{"Heatmap", p_quire_lib_show.Heatmap},
@@ -476,6 +478,7 @@ func Take[T uint32 | uint64](p *sealed.Parts, n int) []T {
 		{"Series", (*p_quire_lib_show.Series)(nil)},
 		{"Shown", (*p_quire_lib_show.Shown)(nil)},
 		{"Sink", (*p_quire_lib_show.Sink)(nil)},
+		{"Size", p_quire_lib_show.Size},
 		{"Slider", p_quire_lib_show.Slider},
 		{"Table", p_quire_lib_show.Table},
 		{"TableView", (*p_quire_lib_show.TableView)(nil)},

@@ -121,3 +121,34 @@ func TestRun(t *testing.T) {
 		t.Errorf("with errors allowed: %v", err)
 	}
 }
+
+// What can't work is said in one line before any cell runs.
+func TestRunRefuses(t *testing.T) {
+	b := quireBinary(t)
+	good, dir := notebookFile(t, "x := 20"), t.TempDir()
+	other := filepath.Join(dir, "README.md")
+	if err := os.WriteFile(other, []byte("# no notebook"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"/nonexistent/o.ipynb":               {good, "-o", "/nonexistent/o.ipynb"},
+		"is a folder: give the name":         {good, "--html", dir},
+		"no such file":                       {filepath.Join(dir, "missing.ipynb")},
+		"README.md":                          {other},
+		`tagged "parameters"`:                {good, "--param", "bogus=3"},
+		`parameter "bogus": want name=value`: {good, "--param", "bogus"},
+	} {
+		var out, stderr strings.Builder
+		cmd := exec.Command(b.path, append([]string{"run"}, args...)...)
+		cmd.Stdout, cmd.Stderr = &out, &stderr
+		if err := cmd.Run(); err == nil || strings.Count(strings.TrimSpace(stderr.String()), "\n") > 0 || !strings.Contains(stderr.String(), want) {
+			t.Errorf("of %q: %v\n%s, want one line with %q", args, err, &stderr, want)
+		}
+		if strings.Contains(out.String(), "[1/1]") {
+			t.Errorf("of %q: the cell ran all the same", args)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 {
+		t.Errorf("left behind: %q", left)
+	}
+}

@@ -23,17 +23,18 @@ type Options struct {
 
 // CellError is the error of a cell that failed.
 type CellError struct {
-	Cell  int // index among the notebook's cells
-	Count int // execution count
-	Err   link.Error
+	Cell   int // index among the notebook's cells
+	Count  int // execution count
+	Err    link.Error
+	Stderr string // what the cell wrote there: log.Fatal's reason, say
 }
 
 func (e *CellError) Error() string {
 	return fmt.Sprintf("cell %d failed: %s: %s", e.Cell+1, e.Err.Name, e.Err.Value)
 }
 
-// Trace is the traceback as plain text.
-func (e *CellError) Trace() string { return stripANSI(strings.Join(e.Err.Traceback, "\n")) }
+// Trace is what the cell wrote to stderr and the traceback, as plain text.
+func (e *CellError) Trace() string { return stripANSI(e.Stderr + strings.Join(e.Err.Traceback, "\n")) }
 
 var ansi = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
@@ -71,7 +72,9 @@ func (nb *Notebook) Execute(ctx context.Context, start link.Starter, opt Options
 			fmt.Fprintf(opt.Progress, "[%d/%d] %7.3f s  %s%s\n", n, total, time.Since(began).Seconds(), firstLine(c.Source), mark(failure))
 		}
 		if failure != nil && !opt.AllowErrors && !c.HasTag("raises-exception") {
-			return &CellError{Cell: i, Count: c.Count, Err: *failure}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return &CellError{Cell: i, Count: c.Count, Err: *failure, Stderr: c.stderr()}
 		}
 	}
 	return nil

@@ -46,6 +46,17 @@ type Output struct {
 	Trace    []string
 }
 
+// stderr is what the cell has written there.
+func (c *Cell) stderr() string {
+	var b strings.Builder
+	for _, o := range c.Outputs {
+		if o.Type == "stream" && o.Name == "stderr" {
+			b.WriteString(o.Text)
+		}
+	}
+	return b.String()
+}
+
 // HasTag reports whether the cell's metadata list a tag.
 func (c *Cell) HasTag(tag string) bool {
 	tags, _ := c.Metadata["tags"].([]any)

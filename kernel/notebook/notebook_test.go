@@ -63,12 +63,12 @@ func TestExecute(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	nb, err := run(t, Options{}, code("value 1"), code("error Oops broken"), code("value 2"))
+	nb, err := run(t, Options{}, code("value 1"), code("warn why\nerror Oops broken"), code("value 2"))
 	var failed *CellError
-	if !errors.As(err, &failed) || failed.Cell != 1 || failed.Trace() != "Oops: broken" {
+	if !errors.As(err, &failed) || failed.Cell != 1 || failed.Trace() != "why\nOops: broken" {
 		t.Fatalf("got %v", err)
 	}
-	if nb.Cells[2].Count != 0 || nb.Cells[1].Outputs[0].EName != "Oops" {
+	if nb.Cells[2].Count != 0 || nb.Cells[1].Outputs[1].EName != "Oops" {
 		t.Error("the cell after the error ran, or the error is not among the outputs")
 	}
 	if nb, err := run(t, Options{AllowErrors: true}, code("error Oops broken"), code("value 2")); err != nil || nb.Cells[1].Count != 2 {

@@ -229,7 +229,7 @@ func (d *Datasheet) MIMEBundle() map[string]any {
 			continue
 		}
 		fmt.Fprintf(&text, "%s\n", group.name)
-		fmt.Fprintf(&page, `<tr><th colspan="5">%s</th></tr>`, group.name)
+		fmt.Fprintf(&page, `<tr><th colspan="5" style="text-align:left">%s</th></tr>`, group.name)
 		for _, s := range group.list {
 			s.Name = cmp.Or(s.Name, "unknown")
 			fmt.Fprintf(&text, "  %-24s %10d documents %14d bytes %6.2f %%\n", s.Name, s.Documents, s.Bytes, 100*s.Share)
@@ -245,5 +245,5 @@ func htmlShare(page *strings.Builder, s Share) {
 	if s.Tokens > 0 {
 		tokens = fmt.Sprint(s.Tokens)
 	}
-	fmt.Fprintf(page, "<tr><td>%s</td><td>%d</td><td>%d</td><td>%s</td><td>%.2f %%</td></tr>", html.EscapeString(s.Name), s.Documents, s.Bytes, tokens, 100*s.Share)
+	fmt.Fprintf(page, "<tr><td>%s</td>"+strings.Repeat(`<td style="text-align:right">%v</td>`, 3)+`<td style="text-align:right">%.2f %%</td></tr>`, html.EscapeString(s.Name), s.Documents, s.Bytes, tokens, 100*s.Share)
 }

@@ -2,6 +2,7 @@ package infer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -108,6 +109,21 @@ func TestGreedyIsDense(t *testing.T) {
 	}
 }
 
+// summary is the most likely id of a row, the lowest of equals, and the logarithm of the sum of its exponentials.
+func summary(logits []float32) (best uint32, lse float64) {
+	most := float32(math.Inf(-1))
+	for i, v := range logits {
+		if v > most {
+			best, most = uint32(i), v
+		}
+	}
+	var sum float64
+	for _, v := range logits {
+		sum += math.Exp(float64(v - most))
+	}
+	return best, float64(most) + math.Log(sum)
+}
+
 // requests are of all kinds, so that a batch of them mixes chunks of prompts with decoding.
 func requests() []Request {
 	var all []Request
@@ -158,15 +174,23 @@ func together(t *testing.T, e *Engine, all []Request) []Text {
 }
 
 // TestBatchAlone: a text has the same tokens and the same bits of log-probability alone, in any batch, in chunks of any size, from the prefix cache, with speculation, and when it is
-// evicted and computed again.
+// evicted and computed again, whatever the cache keeps of keys and values.
 func TestBatchAlone(t *testing.T) {
-	for _, kv := range []dtype.Type{dtype.F32, dtype.BF16, dtype.Q8_0} {
-		alone := tinyEngine(t, Config{StepTokens: 2048, NoPrefix: true, KV: kv})
+	for _, c := range []Config{{KV: dtype.F32}, {KV: dtype.BF16}, {KV: dtype.Q8_0}, {KVBits: 8}, {KVBits: 4}} {
+		kv := fmt.Sprint(c.KV)
+		if c.KVBits > 0 {
+			kv = fmt.Sprintf("%d bits", c.KVBits)
+		}
+		alone := tinyEngine(t, Config{StepTokens: 2048, NoPrefix: true, KV: c.KV, KVBits: c.KVBits})
 		var want []Text
 		for _, r := range requests() {
 			want = append(want, complete(t, alone, r)...)
 		}
-		perPage := int64(tinyConfig().NumLayers * 2 * kv.Bytes(BlockTokens*2*32))
+		row := tensor.KVConfig{PageSize: BlockTokens, KVHeads: 2, HeadDim: 32, DType: c.KV, Bits: c.KVBits}
+		if c.KVBits > 0 {
+			row.DType = dtype.F32
+		}
+		perPage := int64(tinyConfig().NumLayers * 2 * BlockTokens * 2 * row.RowBytes())
 		for name, cfg := range map[string]Config{
 			"batch":          {StepTokens: 2048},
 			"chunks of 64":   {StepTokens: 64},
@@ -177,20 +201,20 @@ func TestBatchAlone(t *testing.T) {
 			"perfect draft":  {Draft: tinyModel(t, tinyConfig(), dtype.F32, 1)},
 			"eviction":       {CacheBytes: 9 * perPage, StepTokens: 128},
 		} {
-			cfg.KV = kv
+			cfg.KV, cfg.KVBits = c.KV, c.KVBits
 			e := tinyEngine(t, cfg)
 			for round := range 2 {
-				sameTexts(t, fmt.Sprintf("%v, %s, round %d", kv, name, round), together(t, e, requests()), want)
+				sameTexts(t, fmt.Sprintf("%s, %s, round %d", kv, name, round), together(t, e, requests()), want)
 			}
 			s := e.Stats()
 			if name == "eviction" && s.Evictions == 0 {
-				t.Errorf("%v: nothing was evicted: the test proves nothing", kv)
+				t.Errorf("%s: nothing was evicted: the test proves nothing", kv)
 			}
 			if name == "perfect draft" && s.Accepted == 0 {
-				t.Errorf("%v: no guess of the model itself was accepted of %d", kv, s.Guessed)
+				t.Errorf("%s: no guess of the model itself was accepted of %d", kv, s.Guessed)
 			}
 			if name == "batch" && s.CachedTokens == 0 {
-				t.Errorf("%v: the second round took nothing from the prefix cache", kv)
+				t.Errorf("%s: the second round took nothing from the prefix cache", kv)
 			}
 			noLeak(t, e)
 		}

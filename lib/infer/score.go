@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"quire/lib/infer/sample"
 	"quire/simd/tensor"
 )
 
@@ -122,7 +123,7 @@ func (g *scoreGroup) want(t *task) (from, to int, logits bool) {
 
 func (g *scoreGroup) take(_ *task, _ int, rows tensor.Tensor) {
 	logits := rows.F32()
-	best, lse := summary(logits)
+	best, lse := sample.Summary(logits)
 	for _, m := range g.members {
 		m.add(logits, best, lse)
 	}
@@ -165,7 +166,7 @@ func (m *scoreJob) take(_ *task, _ int, rows tensor.Tensor) {
 	all, v := rows.F32(), rows.Dim(1)
 	for i := range rows.Dim(0) {
 		logits := all[i*v : (i+1)*v]
-		best, lse := summary(logits)
+		best, lse := sample.Summary(logits)
 		m.add(logits, best, lse)
 	}
 }
@@ -187,18 +188,3 @@ func (m *scoreJob) settle(e *Engine, t *task) {
 }
 
 func (m *scoreJob) fail(e *Engine, _ *task, err error) { m.group.all.done.close(err) }
-
-// summary is the most likely id of a row, the lowest of equals, and the logarithm of the sum of its exponentials.
-func summary(logits []float32) (best uint32, lse float64) {
-	most := float32(math.Inf(-1))
-	for i, v := range logits {
-		if v > most {
-			best, most = uint32(i), v
-		}
-	}
-	var sum float64
-	for _, v := range logits {
-		sum += math.Exp(float64(v - most))
-	}
-	return best, float64(most) + math.Log(sum)
-}

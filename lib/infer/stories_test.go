@@ -5,10 +5,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"quire/lib/model"
 	"quire/lib/token"
+	"quire/simd"
 )
 
 // storiesDir is the folder of the stories260K model beside the project, or skips by name.
@@ -102,6 +105,65 @@ func TestStoriesGreedy(t *testing.T) {
 		if text := "Once upon a time" + got.Text; !strings.HasPrefix(text, want) {
 			t.Errorf("%s: %q, llama.cpp wrote %q", file, text, want)
 		}
+	}
+}
+
+// TestStoriesGreedyOfEveryFormat: the numbers of every quantised file write the 60 tokens that an independent implementation wrote with them. So does the file itself, whose products round activations
+// to 8 bits, or it goes its own way where two tokens are so near to each other that this rounding decides.
+func TestStoriesGreedyOfEveryFormat(t *testing.T) {
+	dir := storiesDir(t)
+	data, err := os.ReadFile(filepath.Join(dir, "gguf", "dequant_reference.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct {
+		Results map[string]struct {
+			IDs []uint32 `json:"greedy60_ids"`
+		}
+	}
+	if err := json.Unmarshal(data, &golden); err != nil {
+		t.Fatal(err)
+	}
+	exact := 0
+	for _, name := range []string{"f32", "F16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"} {
+		want := golden.Results[name].IDs
+		if len(want) != 61 {
+			t.Fatalf("%s: %d golden ids: want 61", name, len(want))
+		}
+		file := "stories260K-" + name + ".gguf"
+		r := Request{IDs: want[:1], MaxTokens: 60}
+		c, w := dequantized(t, filepath.Join(dir, "gguf", file))
+		m, err := model.New(simd.Default(), c, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := New(m, nil, Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer plain.Close()
+		if got := complete(t, plain, r)[0].IDs(); !slices.Equal(got, want[1:]) {
+			t.Errorf("%s, dequantised: %v, golden %v", name, got, want[1:])
+		}
+		e := openStories(t, file, Config{})
+		got, same := complete(t, e, r)[0].IDs(), 0
+		for same < len(got) && got[same] == want[same+1] {
+			same++
+		}
+		if same == 60 {
+			exact++
+			continue
+		}
+		scores, err := plain.Score(t.Context(), []Pair{{want[:same+1], got[same : same+1]}, {want[:same+1], want[same+1 : same+2]}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gap := scores[1].Sum - scores[0].Sum; gap > 0.05 {
+			t.Errorf("%s: token %d is %d, golden %d, which is more likely by %.3f", name, same, got[same], want[same+1], gap)
+		}
+	}
+	if exact < 4 {
+		t.Errorf("%d of 7 files write their golden text whole: want at least 4", exact)
 	}
 }
 

@@ -159,6 +159,11 @@ func (m *Model) SetMaxPositions(n int) {
 	m.rotary = tensor.Rotary{}
 }
 
+// Rotary is the table of rotations for texts of up to n positions.
+func (c Config) Rotary(n int) tensor.Rotary {
+	return tensor.NewRotary(c.frequencies(n), n, c.RopeInterleaved)
+}
+
 // frequencies are the inverse frequencies for sequences of up to n positions.
 func (c Config) frequencies(n int) []float64 {
 	r := tensor.RotaryConfig{Dim: c.HeadDim, Theta: c.RopeTheta, MaxPosition: c.MaxSeqLen, Interleaved: c.RopeInterleaved}

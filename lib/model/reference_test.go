@@ -233,7 +233,7 @@ func randomDocs(c Config, rng *rand.Rand, lengths ...int) (docs [][]int32) {
 	return docs
 }
 
-// TestGradients compares forward and backward passes with the reference: its losses, and its central differences in float64 for entries of every tensor. Three documents share the rows; some tokens are not learnt.
+// TestGradients compares forward and backward passes with the reference: its losses, and its central differences in float64 for entries of every tensor. Three documents share the rows; some tokens are not learnt. What is computed again has the same bits.
 func TestGradients(t *testing.T) {
 	for name, c := range smallConfigs() {
 		t.Run(name, func(t *testing.T) {
@@ -248,11 +248,13 @@ func TestGradients(t *testing.T) {
 				e.GradLoss.F32()[i] = rng.Float32()
 			}
 			docs[1][4], e.Labels.I32()[4] = -5, -100 // the second document's token 4 is not learnt
-			train, err := NewTrainer(backend(t), c, w, TrainOptions{dtype.F32, Recompute(rng.IntN(3)), e.IDs.Dim(0)})
-			if err != nil {
-				t.Fatal(err)
-			}
+			train := trainer(t, c, w, RecomputeNone, e)
 			train.Step(e)
+			for _, again := range []Recompute{RecomputeSelective, RecomputeFull} {
+				other := trainer(t, c, w, again, e)
+				other.Step(e)
+				compareGrads(t, "recompute "+again.String(), other.Grads(), train.Grads(), 0)
+			}
 			losses := train.Step(e) // adds the same gradients again
 			r := newReference(c, w)
 			ours := 0.0
@@ -268,6 +270,15 @@ func TestGradients(t *testing.T) {
 			}
 		})
 	}
+}
+
+func trainer(t *testing.T, c Config, w *Weights, again Recompute, e Examples) *Trainer {
+	t.Helper()
+	train, err := NewTrainer(backend(t), c, w, TrainOptions{dtype.F32, again, e.IDs.Dim(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return train
 }
 
 // checkGradient compares some entries of a gradient that was added up twice.

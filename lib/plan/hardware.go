@@ -67,11 +67,7 @@ func (s Speed) fits(c model.Config, d Data) bool {
 func Measure(ctx context.Context, b tensor.Backend, c model.Config, d Data) (Hardware, error) {
 	info := b.Info()
 	h := Hardware{Name: fmt.Sprintf("%s %s, %d threads", info.Name, info.Variant, info.Threads), Memory: memory()}
-	if p, ok := b.(tensor.Prober); ok {
-		h.PeakBF16 = p.Probe(tensor.PeakBF16, info.Threads)
-		h.PeakF32 = p.Probe(tensor.PeakF32, info.Threads)
-		h.ReadBytes = p.Probe(tensor.ReadBytes, info.Threads)
-	}
+	h.peaks(b)
 	if err := c.Validate(); err != nil {
 		return h, err
 	}
@@ -84,20 +80,52 @@ func Measure(ctx context.Context, b tensor.Backend, c model.Config, d Data) (Har
 		c.VocabSize, c.BOS, c.EOS = 8192, []uint32{1}, []uint32{2}
 		d = Data{}.defaults(c)
 	}
-	var pass, step [2]float64
-	for i, layers := range []int{1, 3} {
-		var err error
-		if pass[i], step[i], err = probe(ctx, b, withLayers(c, layers), d); err != nil {
+	one, err := newProbe(b, withLayers(c, 1), d)
+	if err != nil {
+		return h, err
+	}
+	three, err := newProbe(b, withLayers(c, 3), d)
+	if err != nil {
+		return h, err
+	}
+	for began := time.Now(); len(one.passes) < probeRounds || len(one.passes) < mostRounds && time.Since(began) < probeTime; {
+		if err := ctx.Err(); err != nil {
 			return h, err
 		}
+		one.step(1)
+		three.step(1)
 	}
-	s := Speed{Model: c, SeqLen: d.SeqLen, MicroTokens: d.MicroTokens, Layer: (pass[1] - pass[0]) / 2, StepLayer: (step[1] - step[0]) / 2}
-	s.Rest, s.StepRest = max(0, pass[0]-s.Layer), max(0, step[0]-s.StepLayer)
-	if s.Layer <= 0 || s.StepLayer <= 0 {
-		return h, fmt.Errorf("plan: the machine is too busy to measure: three layers took no longer than one; measure again")
-	}
-	h.Speed = s
+	h.Speed = speed(one, three)
+	h.peaks(b)
 	return h, nil
+}
+
+// speed splits the time of one and of three layers into that of a layer and that of the rest.
+func speed(one, three *probe) Speed {
+	s := Speed{Model: one.model, SeqLen: one.data.SeqLen, MicroTokens: one.data.MicroTokens}
+	s.Layer, s.Rest = layerAndRest(median(one.passes), median(three.passes))
+	s.StepLayer, s.StepRest = layerAndRest(median(one.steps), median(three.steps))
+	return s
+}
+
+// layerAndRest splits the times of one and of three layers into a layer's and that of all else. On a machine so busy that three
+// layers seem no slower than one, all the time is called the layers'.
+func layerAndRest(one, three float64) (layer, rest float64) {
+	layer = (three - one) / 2
+	if layer <= 0 {
+		return three / 3, 0
+	}
+	return layer, max(0, one-layer)
+}
+
+// peaks measures what the machine can do at most. A neighbour only lowers that, so of repeated measurements the highest holds.
+func (h *Hardware) peaks(b tensor.Backend) {
+	if p, ok := b.(tensor.Prober); ok {
+		threads := b.Info().Threads
+		h.PeakBF16 = max(h.PeakBF16, p.Probe(tensor.PeakBF16, threads))
+		h.PeakF32 = max(h.PeakF32, p.Probe(tensor.PeakF32, threads))
+		h.ReadBytes = max(h.ReadBytes, p.Probe(tensor.ReadBytes, threads))
+	}
 }
 
 func withLayers(c model.Config, n int) model.Config {
@@ -109,40 +137,55 @@ func options(d Data) model.TrainOptions {
 	return model.TrainOptions{Compute: dtype.BF16, MaxTokens: d.MicroTokens}
 }
 
-// Passes that are timed, behind one that warms up. The fastest counts for little on a busy machine, the slowest for nothing: the
-// median is taken.
-const probePasses = 5
+// How long Measure measures, behind a round that warms up: at least probeRounds and, within mostRounds, at least probeTime, because a
+// scheduler lets a process that has just begun to work go before its neighbours for a moment. The fastest pass counts for little on a busy
+// machine, the slowest for nothing: medians are taken. Models take turns, so that a neighbour slows all of them.
+const (
+	probeRounds = 5
+	mostRounds  = 60
+	probeTime   = 2 * time.Second
+)
 
-// probe times passes and steps of a model with random weights and tokens.
-func probe(ctx context.Context, b tensor.Backend, c model.Config, d Data) (pass, step float64, err error) {
+// probe is a model with random weights and tokens whose training is timed.
+type probe struct {
+	model   model.Config
+	data    Data
+	backend tensor.Backend
+	trainer *model.Trainer
+	m, v    *model.Weights
+	rows    model.Examples
+	n       int
+
+	passes, steps []float64 // seconds of a pass and of the optimiser's step, the first step left out
+}
+
+func newProbe(b tensor.Backend, c model.Config, d Data) (*probe, error) {
 	w := c.NewWeights(tensor.Heap, dtype.F32)
 	w.Init(c, 1)
 	t, err := model.NewTrainer(b, c, w, options(d))
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	m, v := c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32)
-	e := examples(c, d)
-	var passes, steps []float64
-	for i := range 1 + probePasses {
-		if err := ctx.Err(); err != nil {
-			return 0, 0, err
-		}
-		start := time.Now()
-		t.Step(e)
-		middle := time.Now()
-		adamW(b, t, m, v, i+1)
-		if i > 0 {
-			passes, steps = append(passes, middle.Sub(start).Seconds()), append(steps, time.Since(middle).Seconds())
-		}
-	}
-	return median(passes), median(steps), nil
+	return &probe{model: c, data: d, backend: b, trainer: t, m: c.NewWeights(tensor.Heap, dtype.F32), v: c.NewWeights(tensor.Heap, dtype.F32),
+		rows: examples(c, d)}, nil
 }
 
-func median(x []float64) float64 {
-	slices.Sort(x)
-	return x[len(x)/2]
+// step takes a step of the optimiser behind a number of passes.
+func (p *probe) step(passes int) {
+	start := time.Now()
+	for range passes {
+		p.trainer.Step(p.rows)
+	}
+	middle := time.Now()
+	p.n++
+	adamW(p.backend, p.trainer, p.m, p.v, p.n)
+	if p.n > 1 {
+		p.passes = append(p.passes, middle.Sub(start).Seconds()/float64(passes))
+		p.steps = append(p.steps, time.Since(middle).Seconds())
+	}
 }
+
+func median(x []float64) float64 { return slices.Sorted(slices.Values(x))[len(x)/2] }
 
 // examples are rows of random tokens, each row one document.
 func examples(c model.Config, d Data) model.Examples {

@@ -34,9 +34,9 @@ func (p *Plan) decide() {
 	}
 	add("Evaluate", "held-out text, then your own questions, with confidence intervals", "what is not measured is not known; check for contamination")
 	if w := first(p.Serve); w != nil {
-		add("Deploy", w.Name, fmt.Sprintf("the most precise format that fits: %s of %s", size(Overhead(w.Total)), size(p.Hardware.Memory)))
+		add("Deploy", w.Name, fmt.Sprintf("the most precise format that fits: %s of %s", show.Size(Overhead(w.Total)), show.Size(p.Hardware.Memory)))
 	} else {
-		add("Deploy", "not on this machine", fmt.Sprintf("the smallest format needs %s, the machine has %s", size(Overhead(p.Serve[len(p.Serve)-1].Total)), size(p.Hardware.Memory)))
+		add("Deploy", "not on this machine", fmt.Sprintf("the smallest format needs %s, the machine has %s", show.Size(Overhead(p.Serve[len(p.Serve)-1].Total)), show.Size(p.Hardware.Memory)))
 	}
 }
 
@@ -55,9 +55,9 @@ func (p *Plan) decideTraining(add func(question, answer, because string)) {
 		ways = ways[:3] // adapters need a model to adapt
 	}
 	if w := first(ways); w != nil {
-		add("In full or in part?", w.Name, fmt.Sprintf("the first way that fits: %s of %s", size(Overhead(w.Total)), size(p.Hardware.Memory)))
+		add("In full or in part?", w.Name, fmt.Sprintf("the first way that fits: %s of %s", show.Size(Overhead(w.Total)), show.Size(p.Hardware.Memory)))
 	} else {
-		add("In full or in part?", "not on this machine", fmt.Sprintf("the smallest way needs %s, the machine has %s: take a smaller model or pass", size(Overhead(ways[len(ways)-1].Total)), size(p.Hardware.Memory)))
+		add("In full or in part?", "not on this machine", fmt.Sprintf("the smallest way needs %s, the machine has %s: take a smaller model or pass", show.Size(Overhead(ways[len(ways)-1].Total)), show.Size(p.Hardware.Memory)))
 	}
 }
 
@@ -73,29 +73,42 @@ func first(ways []Way) *Way {
 // MIMEBundle shows the plan as tables.
 func (p *Plan) MIMEBundle() map[string]any {
 	var b strings.Builder
-	c, d := p.Model, p.Data
-	fmt.Fprintf(&b, "**%s, %d layers, hidden %d**: %s parameters, %s tokens in %d steps of %d\n\n", c.Family, c.NumLayers, c.HiddenSize, count(p.Params), count(d.Tokens), p.Steps, d.BatchTokens)
-	fmt.Fprintf(&b, "| arithmetic | %.3g FLOPs a token, %.3g in all (attention causal) |\n|---|---|\n", p.FLOPsPerToken, p.FLOPs)
-	if p.Time > 0 {
-		fmt.Fprintf(&b, "| time | %v at %.4g tokens/s |\n", p.Time.Round(time.Second), p.TokensPerSec)
-		if p.MFU > 0 {
-			fmt.Fprintf(&b, "| of the measured peak | %.0f %% of %.0f GFLOP/s |\n", 100*p.MFU, p.Hardware.PeakBF16/1e9)
-		}
-	}
-	fmt.Fprintf(&b, "| machine | %s, %s free |\n", p.Hardware.Name, size(p.Hardware.Memory))
-	b.WriteString("\n| to train | weights | gradients | optimiser | activations | saving | total | fits | |\n|---|---:|---:|---:|---:|---:|---:|---|---|\n")
-	for _, w := range p.Train {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.Name, size(w.Weights), size(w.Gradients), size(w.Optimizer), size(w.Activations), size(w.Saving), size(w.Total), mark(w.Fits), w.Note)
-	}
-	fmt.Fprintf(&b, "\n| to serve %d tokens | weights | cache | total | fits | |\n|---|---:|---:|---:|---|---|\n", c.MaxSeqLen)
-	for _, w := range p.Serve {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", w.Name, size(w.Weights), size(w.KV), size(w.Total), mark(w.Fits), w.Note)
-	}
-	b.WriteString("\n| decision | | because |\n|---|---|---|\n")
+	c := p.Model
+	fmt.Fprintf(&b, "**%s, %d layers, hidden %d**: %s parameters, %s tokens in %d steps of %d\n\n", c.Family, c.NumLayers, c.HiddenSize,
+		count(float64(p.Params)), count(float64(p.Data.Tokens)), p.Steps, p.Data.BatchTokens)
+	p.effort(&b)
+	p.memory(&b)
+	b.WriteString("\n| decision | | because |\n|:---|:---|:---|\n")
 	for _, q := range p.Path {
 		fmt.Fprintf(&b, "| %s | **%s** | %s |\n", q.Question, q.Answer, q.Because)
 	}
 	return show.Markdown(b.String()).MIMEBundle()
+}
+
+func (p *Plan) effort(b *strings.Builder) {
+	fmt.Fprintf(b, "| what it takes | |\n|:---|:---|\n| arithmetic | %sFLOP a token, %sFLOP in all (attention causal) |\n", metric(p.FLOPsPerToken), metric(p.FLOPs))
+	if p.Time > 0 {
+		fmt.Fprintf(b, "| time | %v at %s tokens/s |\n", p.Time.Round(time.Second), count(p.TokensPerSec))
+		if p.MFU > 0 {
+			fmt.Fprintf(b, "| of the measured peak | %.0f %% of %sFLOP/s |\n", 100*p.MFU, metric(p.Hardware.PeakBF16))
+		}
+	}
+	fmt.Fprintf(b, "| machine | %s, %s free |\n", p.Hardware.Name, show.Size(p.Hardware.Memory))
+}
+
+func (p *Plan) memory(b *strings.Builder) {
+	b.WriteString("\n| to train | learn | weights | gradients | optimiser | activations | saving | total | fits |\n|:---|---:|---:|---:|---:|---:|---:|---:|:---|\n")
+	for _, w := range p.Train {
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", w.Name, count(float64(w.Learn)), show.Size(w.Weights), show.Size(w.Gradients),
+			show.Size(w.Optimizer), show.Size(w.Activations), show.Size(w.Saving), show.Size(w.Total), mark(w.Fits))
+	}
+	b.WriteString("\nFull training keeps weights, gradients and moments in F32 and multiplies in BF16; adapters stand on frozen weights, " +
+		"LoRA's in BF16 and QLoRA's in NF4, and recompute in full.\n")
+	fmt.Fprintf(b, "\n| to serve %d tokens | weights | cache | activations | total | fits | tokens/s, at most |\n|:---|---:|---:|---:|---:|:---|---:|\n", p.Model.MaxSeqLen)
+	for _, w := range p.Serve {
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", w.Name, show.Size(w.Weights), show.Size(w.KV), show.Size(w.Activations), show.Size(w.Total),
+			mark(w.Fits), unlessZero(w.TokensPerSec))
+	}
 }
 
 func mark(fits bool) string {
@@ -105,28 +118,29 @@ func mark(fits bool) string {
 	return "no"
 }
 
-// size writes bytes in the units of memory.
-func size(n int64) string {
-	switch v := float64(n); {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.2f GiB", v/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", v/(1<<20))
+func unlessZero(v float64) string {
+	if v == 0 {
+		return ""
 	}
-	return fmt.Sprintf("%.1f KiB", float64(n)/1024)
+	return count(v)
 }
 
-// count writes large numbers with three digits.
-func count(n int64) string {
-	switch v := float64(n); {
-	case n >= 1e12:
-		return fmt.Sprintf("%.3g T", v/1e12)
-	case n >= 1e9:
-		return fmt.Sprintf("%.3g B", v/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.3g M", v/1e6)
-	case n >= 1e4:
-		return fmt.Sprintf("%.3g k", v/1e3)
+// count writes a number of things with three digits.
+func count(v float64) string {
+	if v < 9999.5 {
+		return fmt.Sprintf("%.0f", v)
 	}
-	return fmt.Sprint(n)
+	return strings.TrimSpace(scaled(v, "k", "M", "B", "T"))
+}
+
+// metric writes a number with three digits and the prefix of its unit.
+func metric(v float64) string { return scaled(v, "k", "M", "G", "T", "P", "E", "Z", "Y") }
+
+// scaled divides by thousands until three digits are left before the point, and names the last division.
+func scaled(v float64, names ...string) string {
+	name := ""
+	for ; v >= 999.5 && len(names) > 0; names = names[1:] {
+		v, name = v/1000, names[0]
+	}
+	return fmt.Sprintf("%.3g %s", v, name)
 }

@@ -108,7 +108,9 @@ type Way struct {
 	KV          int64
 	Total       int64
 	Fits        bool
-	Note        string
+
+	Learn        int64   // parameters that training changes
+	TokensPerSec float64 // the most that one short sequence can decode, every weight read once a token; 0 where it is not known
 }
 
 // Decision is a step of the path from a model to an application.
@@ -158,16 +160,14 @@ func (p *Plan) trainWays() {
 		o.Recompute = r
 		m := c.PlanTraining(o)
 		p.Train = append(p.Train, p.way(Way{Name: fmt.Sprintf("full, recompute %v", r), Weights: m.Weights + m.Shadow, Gradients: m.Grads,
-			Optimizer: 2 * m.Weights, Activations: m.Activations, Saving: 3 * m.Weights, Note: "F32 weights and moments, BF16 products"}))
+			Optimizer: 2 * m.Weights, Activations: m.Activations, Saving: 3 * m.Weights, Learn: p.Params}))
 	}
 	adapters := p.adapters()
-	low := func(name string, dt dtype.Type, note string) Way {
-		return p.way(Way{Name: name, Weights: c.WeightBytes(dt) + 6*adapters, Gradients: 4 * adapters, Optimizer: 8 * adapters, Saving: 12 * adapters,
-			Activations: c.PlanTraining(o).Activations, Note: note})
+	low := func(name string, dt dtype.Type) Way {
+		return p.way(Way{Name: fmt.Sprintf("%s, rank %d", name, p.Goal.Rank), Weights: c.WeightBytes(dt) + 6*adapters, Gradients: 4 * adapters,
+			Optimizer: 8 * adapters, Saving: 12 * adapters, Activations: c.PlanTraining(o).Activations, Learn: adapters})
 	}
-	p.Train = append(p.Train,
-		low(fmt.Sprintf("LoRA, rank %d", p.Goal.Rank), dtype.BF16, fmt.Sprintf("%s parameters learn, weights BF16, recompute full", count(adapters))),
-		low(fmt.Sprintf("QLoRA, rank %d", p.Goal.Rank), dtype.NF4, fmt.Sprintf("%s parameters learn, weights NF4, recompute full", count(adapters))))
+	p.Train = append(p.Train, low("LoRA", dtype.BF16), low("QLoRA", dtype.NF4))
 }
 
 // adapters is the number of parameters of LoRA's pairs at every matrix of the layers: Hu et al. 2021, arXiv:2106.09685.
@@ -195,16 +195,8 @@ func (p *Plan) serveWays() {
 	} {
 		p.Serve = append(p.Serve, p.way(Way{Name: f.name + ", cache " + f.cacheShown, Weights: c.WeightBytes(f.weights),
 			Activations: c.PlanForward(dtype.BF16, min(512, c.MaxSeqLen)), KV: c.KVBytes(f.kv, int64(c.MaxSeqLen)),
-			Note: p.decodeNote(c.WeightBytes(f.weights))}))
+			TokensPerSec: p.Hardware.ReadBytes / float64(c.WeightBytes(f.weights))}))
 	}
-}
-
-// decodeNote is the most that a single sequence can decode: every weight is read once a token.
-func (p *Plan) decodeNote(weights int64) string {
-	if p.Hardware.ReadBytes == 0 {
-		return ""
-	}
-	return fmt.Sprintf("at most %.3g tokens/s for one short sequence", p.Hardware.ReadBytes/float64(weights))
 }
 
 func (p *Plan) way(w Way) Way {

@@ -22,7 +22,7 @@ func (j *job) scale(ctx context.Context, l *layer, in inputs) error {
 		if r == model.RoleOut && j.c.NumHeads != j.c.NumKVHeads || fitting(j.Type, l.weights[r].Dim(1)) != j.Type {
 			continue
 		}
-		s, power := j.search(l.weights[r], in.rows(r), in.peak[r], l.fixed(r))
+		s, power := j.search(l.weights[r], j.effect(l, r, in), in.peak[r], l.fixed(r))
 		if s == nil {
 			continue
 		}
@@ -67,10 +67,12 @@ func (l *layer) divideOutputs(r model.Role, s []float32) {
 	}
 }
 
-// search returns the scales with the least output error on the rows of x, nil if none does better than no scaling.
-func (j *job) search(w, x tensor.Tensor, peak, norm []float32) (best []float32, power float64) {
+// search returns the scales with the least error of what the matrix is there for, nil if none does better than no scaling.
+func (j *job) search(w tensor.Tensor, effect func(tensor.Tensor) tensor.Tensor, peak, norm []float32) (best []float32, power float64) {
 	importance := relativeMagnitude(w, j.Type.Block())
-	least := j.distance(x, w, j.float(j.round(w)))
+	want := effect(w).F32()
+	loss := func(back tensor.Tensor) float64 { return distance(effect(back).F32(), want) }
+	least := loss(j.float(j.round(w)))
 	scaled := tensor.New(dtype.F32, w.Shape()...)
 	for i := range awqGrid {
 		alpha := float64(i) / awqGrid
@@ -79,7 +81,7 @@ func (j *job) search(w, x tensor.Tensor, peak, norm []float32) (best []float32, 
 		scaleColumns(scaled, s)
 		back := j.float(j.round(scaled))
 		unscale(back, s)
-		if e := j.distance(x, w, back); e < least {
+		if e := loss(back); e < least {
 			least, best, power = e, s, alpha
 		}
 	}

@@ -10,11 +10,13 @@ import (
 	"quire/simd/tensor"
 )
 
-// inputs are what the Linears of a layer met: some rows, and the largest magnitude in each channel.
+// inputs are what the Linears of a layer met: some rows, and the largest magnitude in each channel. The rows of QKV are the first ones, whole beginnings of texts that end at cu, for attention
+// takes them together; those of others are spread over all texts.
 type inputs struct {
-	sample [len(roles)][]float32
-	k      [len(roles)]int
-	peak   [len(roles)][]float32
+	sample  [len(roles)][]float32
+	k       [len(roles)]int
+	peak    [len(roles)][]float32
+	pos, cu []int32
 }
 
 // rows are the kept rows of a role, (R, K).
@@ -39,13 +41,13 @@ func (j *job) calibrate(ctx context.Context) ([]inputs, error) {
 	}
 	stride := max((total+j.Rows-1)/j.Rows, 1)
 	err = j.forward(ctx, m, func(first int) func(int, model.Role, tensor.Tensor) {
-		return func(i int, r model.Role, x tensor.Tensor) { seen[i].note(r, x, first, stride) }
+		return func(i int, r model.Role, x tensor.Tensor) { seen[i].note(r, x, first, stride, j.Rows) }
 	})
 	return seen, err
 }
 
-// note keeps every stride-th row, counted over all texts, and the peaks of all.
-func (in *inputs) note(r model.Role, x tensor.Tensor, first, stride int) {
+// note keeps every stride-th row, counted over all texts, or the first rows up to most, and the peaks of all.
+func (in *inputs) note(r model.Role, x tensor.Tensor, first, stride, most int) {
 	k := x.Dim(1)
 	if in.peak[r] == nil {
 		in.peak[r], in.k[r] = make([]float32, k), k
@@ -56,10 +58,28 @@ func (in *inputs) note(r model.Role, x tensor.Tensor, first, stride int) {
 		for c, v := range row {
 			peak[c] = max(peak[c], float32(math.Abs(float64(v))))
 		}
-		if (first+i)%stride == 0 {
+		if r != model.RoleQKV && (first+i)%stride == 0 {
 			in.sample[r] = append(in.sample[r], row...)
 		}
 	}
+	if r == model.RoleQKV {
+		in.begin(numbers, k, min(x.Dim(0), most-len(in.pos)))
+	}
+}
+
+// begin keeps the first n rows of a text.
+func (in *inputs) begin(numbers []float32, k, n int) {
+	if n <= 0 {
+		return
+	}
+	if in.cu == nil {
+		in.cu = []int32{0}
+	}
+	in.sample[model.RoleQKV] = append(in.sample[model.RoleQKV], numbers[:n*k]...)
+	for i := range n {
+		in.pos = append(in.pos, int32(i))
+	}
+	in.cu = append(in.cu, int32(len(in.pos)))
 }
 
 // forward runs m over the calibration texts; trace gives the hook for the text that begins at token first.

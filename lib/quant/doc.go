@@ -6,7 +6,7 @@
 // into the norm or the matrix before; then each matrix is written in the target type, by rounding to nearest (what dtype.Quantize does) or by GPTQ
 // (gptq.go over triangle.go), which rounds column by column and lets the columns that follow make up for the error. What a matrix meets comes from
 // calibration texts (calibrate.go): the model runs over them, and its trace hook gives the input rows of every Linear. The Report (report.go)
-// says how far each matrix's outputs moved on those rows, beside what plain rounding does to them, and what became of the perplexity.
+// says how far what each matrix is there for (effect.go) moved on those rows, beside what plain rounding does to it, and what became of the perplexity.
 //
 // The result is model.Weights again: lib/checkpoint writes it as GGUF (Q8_0, Q4_0, Q4_K) or, AWQ4, as the safetensors folder that LMDeploy reads.
 //
@@ -14,6 +14,7 @@
 //
 // **Invariant:** the model that was given is not changed. Norms that take up scales are fresh.
 // **Invariant:** before rounding, AWQ leaves every function that the model computes as it was, up to F32 rounding.
+// **Invariant:** AWQ is never worse than rounding in what it measures: no scaling is one of its choices. (Perplexity can still be, where channels are all of a size and differences are noise.)
 // **Invariant:** the same model, texts and configuration give the same bits.
 //
 // Deliberately absent: clipping of weights (LMDeploy's AWQ has none), quantised activations, mixed precision by search, and formats of 2 and 3 bits.

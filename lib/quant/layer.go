@@ -12,10 +12,11 @@ import (
 // roles are the Linears of a layer in the order of the forward pass.
 var roles = [...]model.Role{model.RoleQKV, model.RoleOut, model.RoleGateUp, model.RoleDown}
 
-// layer is a decoder layer in F32, fused, its own memory. scales are what AWQ divided the inputs of each Linear by; nil: nothing.
+// layer is a decoder layer in F32, fused, its own memory. plain is what was given, before AWQ scales the weights and biases; scales are what it divided the inputs of each Linear by; nil: nothing.
 type layer struct {
 	attnNorm, mlpNorm tensor.Tensor
 	weights, biases   [len(roles)]tensor.Tensor
+	plain, plainBias  [len(roles)]tensor.Tensor
 	scales            [len(roles)][]float32
 	powers            [len(roles)]float64
 }
@@ -38,19 +39,21 @@ func (j *job) open(l *model.Layer) *layer {
 			out.biases[r] = j.float(lin.Bias)
 		}
 	}
+	out.plain, out.plainBias = out.weights, out.biases
+	for r := range roles {
+		if j.Method != AWQ {
+			break
+		}
+		if out.plain[r] = j.float(out.weights[r]); !out.biases[r].IsZero() {
+			out.plainBias[r] = j.float(out.biases[r])
+		}
+	}
 	return out
 }
 
 // layer quantises layer i and measures what that did.
 func (j *job) layer(ctx context.Context, i int) error {
 	l := j.open(&j.w.Layers[i])
-	var plain [len(roles)]tensor.Tensor // the matrices before AWQ scales them
-	for _, r := range roles {
-		plain[r] = l.weights[r]
-		if j.Method == AWQ {
-			plain[r] = j.float(l.weights[r])
-		}
-	}
 	var hessians [len(roles)]tensor.Tensor
 	switch j.Method {
 	case AWQ:
@@ -76,7 +79,7 @@ func (j *job) layer(ctx context.Context, i int) error {
 			}
 		}
 		*linearOf(&out, r) = model.Linear{Parts: []tensor.Tensor{q}, Bias: j.vector(l.biases[r])}
-		j.rows = append(j.rows, j.measure(i, r, plain[r], q, l))
+		j.rows = append(j.rows, j.measure(i, r, q, l))
 	}
 	j.out.Layers = append(j.out.Layers, out)
 	return nil
@@ -89,19 +92,24 @@ func (j *job) round(w tensor.Tensor) tensor.Tensor {
 	return q
 }
 
-// measure compares a quantised matrix with the one that was given, and with plain rounding of it.
-func (j *job) measure(i int, r model.Role, plain, q tensor.Tensor, l *layer) Row {
+// measure compares what a quantised matrix does with what the one that was given did, and with what plain rounding of it does.
+func (j *job) measure(i int, r model.Role, q tensor.Tensor, l *layer) Row {
 	row := Row{Layer: i, Role: r.String(), Type: q.DType().String(), Alpha: l.powers[r]}
 	if j.seen == nil {
 		return row
 	}
-	x := j.seen[i].rows(r)
 	back := j.float(q)
 	unscale(back, l.scales[r])
 	l.restoreRows(back, r)
-	row.Error = j.outputError(x, plain, back)
+	effect := j.effect(l, r, j.seen[i])
+	want := effect(l.plain[r]).F32()
+	whole := distance(want, make([]float32, len(want)))
+	if whole == 0 {
+		return row
+	}
+	row.Error = math.Sqrt(distance(effect(back).F32(), want) / whole)
 	if row.Rounded = row.Error; j.Method != RTN {
-		row.Rounded = j.outputError(x, plain, j.float(j.round(plain)))
+		row.Rounded = math.Sqrt(distance(effect(j.float(j.round(l.plain[r]))).F32(), want) / whole)
 	}
 	return row
 }
@@ -120,28 +128,11 @@ func (l *layer) restoreRows(w tensor.Tensor, r model.Role) {
 	}
 }
 
-// outputError is ‖X·(Q−W)ᵀ‖ ÷ ‖X·Wᵀ‖ over the rows of x.
-func (j *job) outputError(x, w, q tensor.Tensor) float64 {
-	whole := j.outputs(x, w)
-	if whole == 0 {
-		return 0
-	}
-	return math.Sqrt(j.distance(x, w, q) / whole)
-}
-
-// distance is ‖X·(Q−W)ᵀ‖².
-func (j *job) distance(x, w, q tensor.Tensor) float64 {
-	diff := tensor.New(dtype.F32, w.Shape()...)
-	j.b.Binary(tensor.Sub, diff, q, w)
-	return j.outputs(x, diff)
-}
-
-// outputs is ‖X·Wᵀ‖².
-func (j *job) outputs(x, w tensor.Tensor) (sum float64) {
-	y := tensor.New(dtype.F32, x.Dim(0), w.Dim(0))
-	j.b.MatMul(tensor.MatMul{Out: y, A: x, B: w.T()})
-	for _, v := range y.F32() {
-		sum += float64(v) * float64(v)
+// distance is ‖a − b‖².
+func distance(a, b []float32) (sum float64) {
+	for i, v := range a {
+		d := float64(v) - float64(b[i])
+		sum += d * d
 	}
 	return sum
 }

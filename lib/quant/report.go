@@ -8,7 +8,8 @@ import (
 	"quire/simd/dtype"
 )
 
-// Row says what quantisation did to one matrix. Errors are ‖X·(Q−W)ᵀ‖ ÷ ‖X·Wᵀ‖ over calibration rows X; 0 where there were none.
+// Row says what quantisation did to one matrix. Errors are ‖Y′−Y‖ ÷ ‖Y‖ over calibration rows, where Y is the output of the attention for qkv, of the MLP for gate_up, and the matrix's own for the
+// others; 0 where there were none.
 type Row struct {
 	Layer   int
 	Role    string  // qkv, out, gate_up, down
@@ -30,7 +31,7 @@ type Report struct {
 
 // String is the report in one line.
 func (r *Report) String() string {
-	text := fmt.Sprintf("%s to %v: %s → %s, %.2f bits a parameter", r.Method, r.Type, size(r.BytesBefore), size(r.BytesAfter), 8*float64(r.BytesAfter)/float64(max(r.Params, 1)))
+	text := fmt.Sprintf("%s to %v: %s → %s, %.2f bits a parameter", r.Method, r.Type, show.Size(r.BytesBefore), show.Size(r.BytesAfter), 8*float64(r.BytesAfter)/float64(max(r.Params, 1)))
 	if e, rounded := r.MeanError(); e > 0 {
 		text += fmt.Sprintf("; output error %.2f %%", 100*e)
 		if r.Method != RTN {
@@ -50,16 +51,6 @@ func (r *Report) MeanError() (e, rounded float64) {
 		rounded += row.Rounded / float64(len(r.Rows))
 	}
 	return e, rounded
-}
-
-func size(n int64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.2f GB", float64(n)/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 }
 
 // MIMEBundle shows the line, the chart and the table.

@@ -41,6 +41,7 @@ func plots() []named {
 		{"heatmap", Heatmap(attention).Title("Attention, head 3").Labels("key", "query")},
 		{"box", Box(S("layer 0", noise[:100]), S("layer 1", noise[100:250]), S("layer 2", noise[250:])).Title("Activations")},
 		{"parallel", Parallel(S("lr", noise[:60]), S("batch", val[:60]), S("loss", loss[:60])).Title("Runs")},
+		{"funnel", Funnel([]string{"read", "judged good", "no copy", "no exam question"}, []int{1471, 1185, 1103, 1103})},
 		{"unnamed", Line([]int{3, 1, 4, 1, 5, 9, 2, 6})},
 	}
 }

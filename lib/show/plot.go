@@ -129,7 +129,7 @@ func Bar(labelled any, data ...any) *Plot {
 	return p
 }
 
-// Hist draws how often values fall into each of as many equal bins; 0 bins chooses the number by Freedman and Diaconis' rule.
+// Hist draws how often values fall into each of as many equal bins; 0 bins chooses a round width by Freedman and Diaconis' rule.
 func Hist(column any, bins int) *Plot {
 	p := newPlot("hist", []any{column})
 	if p.err == nil {
@@ -225,17 +225,22 @@ func histogram(s Series, bins int) (edges []string, counts []Series) {
 		return nil, nil
 	}
 	lo, hi := y[0], y[len(y)-1]
-	if bins <= 0 {
+	if math.IsInf(hi-lo, 0) {
+		return nil, nil
+	}
+	switch {
+	case hi == lo:
+		bins, hi = 1, lo+1
+	case bins <= 0:
 		width := 2 * (quantile(y, 0.75) - quantile(y, 0.25)) / math.Cbrt(float64(len(y)))
+		width = round(min(max(width, (hi-lo)/200), (hi-lo)/10))
 		bins = 10
-		if width > 0 {
-			bins = int(min(200, max(10, math.Ceil((hi-lo)/width))))
+		if from := width * math.Floor(lo/width); from+width > from { // not where the values differ by less than numbers of their size can
+			lo, hi = from, width*(math.Floor(hi/width)+1)
+			bins = int(math.Round((hi - lo) / width))
 		}
 	}
 	bins = min(bins, 2000)
-	if hi == lo {
-		bins, hi = 1, lo+1
-	}
 	count := make([]float64, bins)
 	for _, v := range y {
 		count[min(bins-1, int((v-lo)/(hi-lo)*float64(bins)))]++
@@ -244,6 +249,17 @@ func histogram(s Series, bins int) (edges []string, counts []Series) {
 		edges = append(edges, fmt.Sprintf("%.4g", lo+(hi-lo)*float64(i)/float64(bins)))
 	}
 	return edges, []Series{{Name: s.Name, Y: count}}
+}
+
+// round is 1, 2, 2.5 or 5 times a power of ten: the largest that does not exceed a positive number.
+func round(v float64) float64 {
+	unit := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, n := range []float64{5, 2.5, 2} {
+		if n*unit <= v {
+			return n * unit
+		}
+	}
+	return unit
 }
 
 // quantile interpolates between the values of a sorted slice.

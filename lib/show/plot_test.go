@@ -139,6 +139,44 @@ func TestHistogramCountsAll(t *testing.T) {
 	}
 }
 
+// Without a number of bins their edges are round numbers; values that no bins fit neither fail nor hang.
+func TestHistogramOfRoundBins(t *testing.T) {
+	p := Hist([]float64{1.234, 1.5, 2, 2.2, 2.3, 2.31, 2.4, 2.5, 3, 3.1, 3.3, 4.5}, 0)
+	if want := []string{"1", "1.25", "1.5"}; !slices.Equal(p.names[:3], want) || p.names[len(p.names)-1] != "4.5" {
+		t.Errorf("edges %q", p.names)
+	}
+	for _, column := range [][]float64{{-1.7e308, 1.7e308}, {0, 5e-324}, {1e17, 1e17 + 64}, {3, 3}, {-3e-9, 0, 4e9}} {
+		p := Hist(column, 0)
+		if len(p.names) > 300 || p.Err() != nil {
+			t.Errorf("of %v: %d bins, %v", column, len(p.names), p.Err())
+		}
+	}
+}
+
+func TestFunnel(t *testing.T) {
+	record(t)
+	b := Funnel([]string{"read", "kept", "kept"}, []int{1000, 10, 10}).MIMEBundle() // names may repeat, a stage may take nothing out
+	if svg := b["image/svg+xml"].(string); !strings.Contains(svg, "− 990") || strings.Contains(svg, "− 0") {
+		t.Errorf("the picture says something else than what was taken out: %.2000s", svg)
+	}
+	if text := b["text/plain"].(string); !strings.Contains(text, "1.0 % of those before") || !strings.Contains(text, "100.0 %") {
+		t.Errorf("text %s", text)
+	}
+	for want, d := range map[string]*Drawing{
+		"2 names and 1 counts":        Funnel([]string{"a", "b"}, []int{1}),
+		"1 names and 1 counts":        Funnel([]string{"a"}, []int{1}),
+		`3 at "b"`:                    Funnel([]string{"a", "b"}, []int{2, 3}),
+		`-1 at "a"`:                   Funnel([]string{"a", "b"}, []int{-1, -2}),
+		`+Inf at "a"`:                 Funnel([]string{"a", "b"}, []float64{math.Inf(1), 2}),
+		`NaN at "b"`:                  Funnel([]string{"a", "b"}, []float64{2, math.NaN()}),
+		"int is no column of numbers": Funnel([]string{"a", "b"}, 3),
+	} {
+		if text := d.MIMEBundle()["text/plain"].(string); !strings.Contains(text, want) {
+			t.Errorf("says %q, want %q", text, want)
+		}
+	}
+}
+
 // BenchmarkChart has the bar: the picture of a line of 1,000 points in 60 ms, once the library is loaded; the bundle has the PNG too.
 func BenchmarkChart(b *testing.B) {
 	found := converter

@@ -52,22 +52,26 @@ func (p *Plot) drawing(live bool) *Drawing {
 func (p *Plot) option(limit int) object {
 	o := object{
 		"tooltip": object{"trigger": "item", "confine": true},
-		"toolbox": object{"right": 8, "feature": object{"saveAsImage": object{"title": "Save"}}},
+		"toolbox": object{"right": 8, "top": 0, "feature": object{"saveAsImage": object{"title": "Save"}}},
 	}
-	top := 24
+	top, wide := 30, "76%" // a legend beside the toolbox leaves it room
 	if p.title != "" {
 		o["title"] = object{"text": p.title, "left": 8, "top": 4, "textStyle": object{"fontSize": 15}}
-		top += 20
+		top, wide = 44, "98%"
 	}
 	if p.named() {
-		o["legend"] = object{"type": "scroll", "left": 8, "right": 80, "top": top - 16}
-		top += 20
+		o["legend"] = object{"type": "scroll", "left": 8, "width": wide, "top": top - 16}
+		top += 18
 	}
 	right := 28
 	if p.xLabel != "" {
 		right += 12
 	}
-	o["grid"] = object{"left": 24, "right": right, "top": top + 8, "bottom": 28}
+	bottom := 28
+	if p.xLabel != "" && p.height < flat {
+		bottom = 44 // ECharts moves a label of the axis into the picture only where there is height to take
+	}
+	o["grid"] = object{"left": 24, "right": right, "top": top + 8, "bottom": bottom}
 	switch p.kind {
 	case "line", "scatter":
 		p.cartesian(o, limit)
@@ -83,9 +87,12 @@ func (p *Plot) option(limit int) object {
 	return o
 }
 
+// flat is the height in pixels below which a plot has little room for its axes.
+const flat = 200
+
 // named reports whether a legend tells something.
 func (p *Plot) named() bool {
-	if p.kind == "boxplot" || p.kind == "parallel" || p.kind == "heatmap" {
+	if p.kind == "boxplot" || p.kind == "parallel" || p.kind == "heatmap" || len(p.series) == 1 && p.series[0].Name == p.yLabel {
 		return false
 	}
 	return slices.ContainsFunc(p.series, func(s Series) bool { return s.Name != "" })
@@ -114,7 +121,11 @@ func scale(log, time bool) string {
 
 func (p *Plot) cartesian(o object, limit int) {
 	time := slices.ContainsFunc(p.series, func(s Series) bool { return s.time })
-	o["xAxis"], o["yAxis"] = axis(scale(p.logX, time), p.xLabel, true), axis(scale(p.logY, false), p.yLabel, false)
+	y := axis(scale(p.logY, false), p.yLabel, false)
+	if p.height < flat {
+		y["splitNumber"] = 3
+	}
+	o["xAxis"], o["yAxis"] = axis(scale(p.logX, time), p.xLabel, true), y
 	feature := o["toolbox"].(object)["feature"].(object)
 	feature["dataZoom"], feature["restore"] = object{"title": object{"zoom": "Zoom", "back": "Back"}}, object{"title": "Reset"}
 	if p.kind == "line" {

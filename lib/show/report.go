@@ -46,13 +46,22 @@ const policy = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inlin
 
 // WriteHTML writes the page.
 func (r Report) WriteHTML(w io.Writer) error {
+	var c contents
+	body, err := r.body(&c)
+	if err != nil {
+		return err
+	}
+	return r.page(w, body, c.html())
+}
+
+// body is the blocks in order; their headings go into c.
+func (r Report) body(c *contents) (string, error) {
 	var body strings.Builder
-	contents := contents{}
 	for i, b := range r.Blocks {
-		fmt.Fprintf(&body, `<section id="s%d">`, i+1)
+		body.WriteString("<section>")
 		if b.Markdown != "" {
-			if err := contents.markdown(&body, b.Markdown); err != nil {
-				return fmt.Errorf("show: report: block %d: %w", i+1, err)
+			if err := c.markdown(&body, b.Markdown); err != nil {
+				return "", fmt.Errorf("show: report: block %d: %w", i+1, err)
 			}
 		}
 		if b.Code != "" {
@@ -69,17 +78,16 @@ func (r Report) WriteHTML(w io.Writer) error {
 		}
 		body.WriteString("</section>\n")
 	}
-	return r.page(w, body.String(), contents.html())
+	return body.String(), nil
 }
 
-// MIMEBundle gives the page's parts as a page in a page.
+// MIMEBundle gives what the page holds, as a part of the notebook that shows it.
 func (r Report) MIMEBundle() map[string]any {
-	var b strings.Builder
-	if err := r.WriteHTML(&b); err != nil {
+	body, err := r.body(nil)
+	if err != nil {
 		return map[string]any{"text/plain": err.Error()}
 	}
-	return map[string]any{"text/plain": r.Title, "text/html": `<iframe sandbox="allow-scripts" style="width:100%;height:80vh;border:0" srcdoc="` +
-		html.EscapeString(b.String()) + `"></iframe>`}
+	return map[string]any{"text/plain": r.Title, "text/html": "<h2>" + html.EscapeString(shorten(r.Title, maxText)) + "</h2>\n" + body}
 }
 
 func (r Report) page(w io.Writer, body, nav string) error {
@@ -124,7 +132,7 @@ func (s Shown) write(b *strings.Builder) {
 			b.WriteString(content)
 		case mime == "text/markdown":
 			b.WriteString(`<div class="md">`)
-			(&contents{}).markdown(b, content)
+			(*contents)(nil).markdown(b, content)
 			b.WriteString("</div>")
 		case mime == "image/svg+xml":
 			b.WriteString((&Drawing{}).img(content))
@@ -169,7 +177,7 @@ func plainLines(s string) string {
 	return strings.Join(out, "\n")
 }
 
-// contents are the headings of a page.
+// contents are the headings of a page. Nil collects none: what a page shows must not take its headings' ids.
 type contents struct {
 	entries []heading
 }
@@ -186,7 +194,7 @@ func (c *contents) markdown(b *strings.Builder, source string) error {
 	src := []byte(source)
 	doc := markdowns.Parser().Parse(text.NewReader(src), parser.WithContext(parser.NewContext()))
 	ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if h, ok := n.(*ast.Heading); ok && entering {
+		if h, ok := n.(*ast.Heading); ok && entering && c != nil {
 			entry := heading{h.Level, fmt.Sprintf("h%d", len(c.entries)+1), plainText(h, src)}
 			h.SetAttributeString("id", []byte(entry.id))
 			c.entries = append(c.entries, entry)

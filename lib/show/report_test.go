@@ -80,3 +80,19 @@ func TestReportInBrowser(t *testing.T) {
 	}
 	p.Screenshot(filepath.Join(dir, "report-noscript.png"))
 }
+
+// A report inside a report: its headings are read, and take no place of the page's own in its contents.
+func TestReportInReport(t *testing.T) {
+	record(t)
+	inner := Report{Title: "Card", Blocks: []Block{{Markdown: "## Machine\n\n| a |\n|--:|\n| 1 |"}, {Outputs: []Shown{{Bundle: Line([]int{1, 2}).MIMEBundle()}}}}}
+	outer := Report{Blocks: []Block{{Markdown: "# First"}, {Outputs: []Shown{{Bundle: inner.MIMEBundle()}, {Bundle: Markdown("# Shown")}}}, {Markdown: "## Second"}}}
+	var page bytes.Buffer
+	if err := outer.WriteHTML(&page); err != nil {
+		t.Fatal(err)
+	}
+	for want, times := range map[string]int{`id="h1"`: 1, `id="h2"`: 1, `id="h3"`: 0, `href="#h`: 2, "<h2>Card</h2>": 1, "<h2>Machine</h2>": 1, `class="quire-library"`: 1, "<iframe": 0} {
+		if n := strings.Count(page.String(), want); n != times {
+			t.Errorf("%s stands in the page %d times, want %d", want, n, times)
+		}
+	}
+}

@@ -129,11 +129,19 @@ func (g *grid) gap() int {
 }
 
 func (g *grid) footer() string {
-	text := fmt.Sprintf("%s rows × %d columns", thousands(g.total), len(g.columns)+g.more)
+	columns := len(g.columns) + g.more
+	text := fmt.Sprintf("%s row%s × %d column%s", thousands(g.total), plural(g.total), columns, plural(columns))
 	if g.more > 0 {
 		text += fmt.Sprintf(" (the first %d shown)", len(g.columns))
 	}
 	return text
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
 }
 
 // head is the second line of a column's head.

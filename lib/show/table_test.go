@@ -65,9 +65,9 @@ func TestTablesOfGoValues(t *testing.T) {
 		"key":                    map[string]int{"a": 1},
 		"col":                    map[string][]int{"col": {1, 2}},
 		"0 rows":                 []base{},
-		"2 rows × 1 columns":     []any{1, nil},
+		"2 rows × 1 column":      []any{1, nil},
 		"∅":                      []*base{nil, {4}},
-		"1 rows × 0 columns":     []map[string]int{{}},
+		"1 row × 0 columns":      []map[string]int{{}},
 		"100 shown":              [][]float64{make([]float64, 300)},
 		"10\u202f000\u202f000 r": make([]int8, 10_000_000),
 	} {

@@ -111,7 +111,7 @@ func (c *Comparison) Chart() *show.Plot {
 		}
 		series[i] = show.S(name, y)
 	}
-	return show.Bar(languages, series...)
+	return show.Bar(languages, series...).Title("Bytes a token, more is better")
 }
 
 // Show is text as the tokenizer cuts it, in colours.

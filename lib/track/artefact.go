@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"quire/lib/show"
 )
 
 // Artefact is a piece of content that a run has made.
@@ -25,7 +27,7 @@ type Artefact struct {
 
 // String is the artefact in one line.
 func (a Artefact) String() string {
-	return fmt.Sprintf("%s %s (%.12s, %s)", a.Kind, a.Name, a.Hash, size(a.Bytes))
+	return fmt.Sprintf("%s %s (%.12s, %s)", a.Kind, a.Name, a.Hash, show.Size(a.Bytes))
 }
 
 // File notes that the run has made a file or folder. meta says what is known of it: documents, tokens, perplexity.
@@ -139,17 +141,4 @@ func hashFile(path string) (hash string, n int64, err error) {
 		return "", 0, fmt.Errorf("track: %s: %w", path, err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), n, nil
-}
-
-// size writes bytes as people read them.
-func size(n int64) string {
-	const unit = 1000
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, prefix := float64(n)/unit, "kMGTP"
-	for v >= unit && len(prefix) > 1 {
-		v, prefix = v/unit, prefix[1:]
-	}
-	return fmt.Sprintf("%.3g %cB", v, prefix[0])
 }

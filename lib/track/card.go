@@ -77,14 +77,14 @@ func (b *cardBuilder) machine(runs []*Run) {
 		}
 		seen = append(seen, r.Machine)
 		m := r.Machine
-		b.markdown("## Machine\n\n| | |\n|---|---|\n| processor | %s |\n| threads | %d |\n| memory | %s |\n| system | %s |\n| computes | %s |\n| versions | %s, %s |\n",
-			cell(m.CPU), m.Threads, size(m.Memory), m.OS, cell(m.Backend), m.Go, cell(m.Version))
+		b.markdown("## Machine\n\n| | |\n|:---|:---|\n| processor | %s |\n| threads | %d |\n| memory | %s |\n| system | %s |\n| computes | %s |\n| versions | %s, %s |\n",
+			cell(m.CPU), m.Threads, show.Size(m.Memory), m.OS, cell(m.Backend), m.Go, cell(m.Version))
 	}
 }
 
 func (b *cardBuilder) stages(runs []*Run) error {
 	var t strings.Builder
-	t.WriteString("## Stages\n\n| run | stage | name | status | time | peak memory | last metrics |\n|---:|---|---|---|---:|---:|---|\n")
+	t.WriteString("## Stages\n\n| run | stage | name | status | time | peak memory so far | last metrics |\n|---:|:---|:---|:---|---:|---:|:---|\n")
 	var total time.Duration
 	for _, r := range runs {
 		curves, err := r.Metrics()
@@ -93,7 +93,7 @@ func (b *cardBuilder) stages(runs []*Run) error {
 		}
 		var last []string
 		for _, n := range slices.Sorted(maps.Keys(curves)) {
-			last = append(last, fmt.Sprintf("%s %.4g", n, curves[n][len(curves[n])-1].Value))
+			last = append(last, n+" "+figure(curves[n][len(curves[n])-1].Value))
 		}
 		status := r.Status
 		if r.Error != "" {
@@ -101,7 +101,7 @@ func (b *cardBuilder) stages(runs []*Run) error {
 		}
 		total += r.Wall()
 		fmt.Fprintf(&t, "| %d | %s | %s | %s | %v | %s | %s |\n", r.ID, cell(r.Stage), cell(r.Name), cell(status), r.Wall().Round(10*time.Millisecond),
-			size(r.Peak), cell(strings.Join(last, ", ")))
+			show.Size(r.Peak), cell(strings.Join(last, ", ")))
 	}
 	fmt.Fprintf(&t, "\nAll stages together: %v.\n", total.Round(10*time.Millisecond))
 	b.markdown("%s", t.String())
@@ -132,9 +132,9 @@ func (b *cardBuilder) artefacts(list []Artefact) {
 		return
 	}
 	var t strings.Builder
-	t.WriteString("## Artefacts\n\n| kind | name | size | SHA-256 |\n|---|---|---:|---|\n")
+	t.WriteString("## Artefacts\n\n| kind | name | size | SHA-256 |\n|:---|:---|---:|:---|\n")
 	for _, a := range list {
-		fmt.Fprintf(&t, "| %s | %s | %s | `%s` |\n", cell(a.Kind), cell(a.Name), size(a.Bytes), a.Hash)
+		fmt.Fprintf(&t, "| %s | %s | %s | `%s` |\n", cell(a.Kind), cell(a.Name), show.Size(a.Bytes), a.Hash)
 	}
 	b.markdown("%s", t.String())
 }

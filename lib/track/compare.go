@@ -3,8 +3,10 @@ package track
 import (
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"quire/lib/show"
@@ -96,15 +98,23 @@ func columns(points []Point) (x, y []float64) {
 // MIMEBundle shows what differs; Curve draws.
 func (c *Comparison) MIMEBundle() map[string]any {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| | run %d %s | run %d %s |\n|---|---:|---:|\n", c.A.ID, cell(c.A.Name), c.B.ID, cell(c.B.Name))
+	fmt.Fprintf(&b, "| | run %d %s | run %d %s |\n|:---|---:|---:|\n", c.A.ID, cell(c.A.Name), c.B.ID, cell(c.B.Name))
 	fmt.Fprintf(&b, "| *status* | %s | %s |\n| *time* | %v | %v |\n", c.A.Status, c.B.Status, c.A.Wall().Round(1e6), c.B.Wall().Round(1e6))
 	for _, d := range c.Params {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", cell(d.Name), cell(value(d.A)), cell(value(d.B)))
 	}
 	for _, m := range c.Metrics {
-		fmt.Fprintf(&b, "| **%s** | %.5g | %.5g |\n", cell(m.Name), m.A, m.B)
+		fmt.Fprintf(&b, "| **%s** | %s | %s |\n", cell(m.Name), figure(m.A), figure(m.B))
 	}
 	return show.Markdown(b.String()).MIMEBundle()
+}
+
+// figure writes a metric with five digits, and all of those before the point.
+func figure(v float64) string {
+	if math.Abs(v) >= 1e5 && math.Abs(v) < 1e15 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 5, 64)
 }
 
 func value(v any) string {

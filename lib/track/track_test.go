@@ -238,3 +238,11 @@ func TestErrors(t *testing.T) {
 		t.Errorf("a file that is no store: %v", err)
 	}
 }
+
+func TestFigure(t *testing.T) {
+	for v, want := range map[float64]string{23456.7: "23457", 3.52349: "3.5235", 0: "0", 1e-4: "0.0001", 5.1e9: "5100000000", -1.5: "-1.5", 1e20: "1e+20"} {
+		if got := figure(v); got != want {
+			t.Errorf("figure(%g) = %s, want %s", v, got, want)
+		}
+	}
+}

@@ -16,5 +16,6 @@
 // threads, and when it was stopped or killed and resumed anywhere on the way.
 // Invariant: a step whose loss or gradients are not finite never reaches the weights.
 //
-// Deliberately absent: several machines, fine-tuning objectives, benchmarks of the finished model, and a search for good settings.
+// Deliberately absent: several machines, fine-tuning objectives, benchmarks of the finished model, a search for good settings, and fp16, the only type whose gradients
+// need their loss scaled: bf16 is as fast and has the range of f32.
 package train

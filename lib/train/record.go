@@ -72,7 +72,7 @@ func (r Record) String() string {
 func (r Record) scalars() map[string]float64 {
 	m := map[string]float64{
 		"train/loss": r.Loss, "train/lr": r.LR, "train/grad_norm": r.GradNorm, "train/perplexity": r.Perplexity, "train/tokens": float64(r.Tokens),
-		"speed/tgs": r.TGS, "speed/tflops": r.TFLOPS,
+		"speed/tgs": r.TGS, "speed/real_tgs": r.RealTGS, "speed/tflops": r.TFLOPS,
 	}
 	if r.BitsPerByte > 0 {
 		m["train/bits_per_byte"] = r.BitsPerByte
@@ -82,6 +82,9 @@ func (r Record) scalars() map[string]float64 {
 	}
 	for name, p := range r.Sources {
 		m["train/loss/"+name] = p.Loss
+	}
+	for language, p := range r.Languages {
+		m["train/language_loss/"+language] = p.Loss
 	}
 	return m
 }

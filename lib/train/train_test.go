@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"quire/lib/token"
+	"quire/lib/train/optim"
 )
 
 // must starts a run, waits for its end and returns it.
@@ -83,8 +85,52 @@ func TestLossFalls(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(losses(records), losses(h)) {
 		t.Errorf("the metrics on the disk are not the history: %v", err)
 	}
-	if files, _ := filepath.Glob(filepath.Join(c.Dir, "events.out.tfevents.*")); len(files) != 1 {
-		t.Errorf("event files: %v", files)
+	if p := e[1].Languages["go"]; p.Tokens != e[1].Sources["code"].Tokens+e[1].Sources["test"].Tokens || p.Tokens == 0 || math.Abs(p.BitsPerByte-e[1].All.BitsPerByte) > 1e-9 {
+		t.Errorf("held out by source %+v and by language %+v", e[1].Sources, e[1].Languages)
+	}
+	files, _ := filepath.Glob(filepath.Join(c.Dir, "events.out.tfevents.*"))
+	if len(files) != 1 {
+		t.Fatalf("event files: %v", files)
+	}
+	events, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, curve := range []string{"train/loss", "train/language_loss/go", "train/grad_norm", "speed/real_tgs"} {
+		if n := bytes.Count(events, []byte("\n"+string(rune(len(curve)))+curve+"\x15")); n != len(h) {
+			t.Errorf("TensorBoard gets %d points of %s, want %d", n, curve, len(h))
+		}
+	}
+}
+
+// The loop takes its batches from the ramp and its rates from the schedule, and the seed decides everything else.
+func TestRampAndScheduleInTheLoop(t *testing.T) {
+	c := tiny(t, 6)
+	c.Ramp, c.Schedule = Ramp{Start: 2, Increment: 3, Every: 2}, optim.Schedule{Shape: optim.WSD, LR: 1e-3, MinLR: 1e-4, WarmupSteps: 2, DecaySteps: 2}
+	h := must(t, c).History()
+	for i, rows := range []int{2, 2, 5, 5, 8, 8} {
+		if lr := []float64{5e-4, 1e-3, 1e-3, 1e-3, 5.5e-4, 1e-4}[i]; h[i].Rows != rows || math.Abs(h[i].LR-lr) > 1e-12 {
+			t.Errorf("step %d: %d rows at %v, want %d at %v", i+1, h[i].Rows, h[i].LR, rows, lr)
+		}
+	}
+	sameCurve(t, "the same seed", must(t, copyRun(t, c)).History(), h)
+	other := copyRun(t, c)
+	other.Seed++
+	if got := must(t, other).History(); got[0].Loss == h[0].Loss {
+		t.Errorf("another seed begins with the same loss, %v", got[0].Loss)
+	}
+}
+
+// Gradients that are clipped to far less than Adam's epsilon move nothing; the recorded norm is the one before clipping.
+func TestClip(t *testing.T) {
+	last := func(clip float64) Record {
+		c := tiny(t, 30)
+		c.Clip, c.Optimizer.Decay = clip, optim.Decay{}
+		return must(t, c).Last()
+	}
+	free, held := last(0), last(1e-12)
+	if start := math.Log(512); math.Abs(held.Loss-start) > 0.2 || free.Loss > held.Loss-0.5 || held.GradNorm < 0.1 {
+		t.Errorf("unclipped to loss %.3f; clipped to 1e-12, loss %.3f with norm %.3g", free.Loss, held.Loss, held.GradNorm)
 	}
 }
 

@@ -70,7 +70,7 @@ func BenchmarkGEMV(b *testing.B) {
 
 func BenchmarkBlocks(b *testing.B) {
 	for _, dt := range []dtype.Type{dtype.Q8_0, dtype.Q4_0, dtype.Q4_K, dtype.Q6_K} {
-		for _, s := range [][2]int{{1, 64000}, {4, 64000}, {8, 5632}, {512, 5632}} {
+		for _, s := range [][2]int{{1, 64000}, {4, 64000}, {8, 5632}, {32, 5632}, {512, 5632}} {
 			for _, threads := range []int{1, 2} {
 				b.Run(fmt.Sprintf("type=%v/m=%d/n=%d/k=2048/threads=%d", dt, s[0], s[1], threads), func(b *testing.B) { benchPacked(b, dt, s[0], s[1], 2048, threads) })
 			}

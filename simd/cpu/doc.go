@@ -6,8 +6,9 @@
 // kernel call, a panel of B the columns of one tile, so that a step of k is one contiguous read of each and every lane is one output element. B is packed in
 // a task's own scratch, or once by Pack. What follows a product (scale, bias, activation, residual, rounding) happens while a panel of rows is in L1 (output.go).
 //
-// Block formats (quant.go, quant_layout.go) are repacked 32 columns side by side and multiplied by activations rounded to 8 bits per 32 elements with VPDPBUSD; a product
-// of more than a few rows first unpacks a panel to bytes, once for all rows. AVX2 has VPMADDUBSW instead, and reads the packed format for any number of rows.
+// Block formats (quant.go, quant_layout.go) are repacked 32 columns side by side and multiplied by activations rounded to 8 bits per 32 elements with VPDPBUSD. One kernel
+// call takes all rows, up to 32: it unpacks 32 elements of k of a panel to a tile in L1, multiplies group after group of rows by that, and goes on, so that a weight is read from memory once
+// and at an even pace. One, two and four rows have kernels without the tile. AVX2 has VPMADDUBSW instead, and takes one row at a time.
 //
 // Attention (attention.go, kv.go) is made of the same tiles: for each block of 128 keys, a panel of rows is scored, turned into weights (running maximum and sum) and multiplied by the
 // values, as far as its last row sees. With BF16 operands the weights are written as the next products read them, forward and backward (attention_panels.go), so that nothing is

@@ -124,6 +124,10 @@ func (g *gemmRun) task(i0, i1, p0, p1 int) {
 	defer b.free()
 	for i := i0; i < i1; i += mr {
 		rows, c := min(mr, i1-i), tile
+		if rows == mr && g.narrows(p1) {
+			g.multiplyNarrow(i, b, tile, p0, p1)
+			continue
+		}
 		switch {
 		case direct:
 			c, ldc = out.ptr(i, p0*t.nr), out.ldRow*4
@@ -145,6 +149,31 @@ func (g *gemmRun) task(i0, i1, p0, p1 int) {
 			g.multiply(i, rows, b, c, ldc, 0, p1-p0)
 		}
 		end.finish(c, ldc/4, i, i+rows, p0*t.nr, direct)
+	}
+}
+
+// narrows reports that kernels may round panels before p1 to the output themselves: all columns exist, and nothing else happens to them.
+func (g *gemmRun) narrows(p1 int) bool {
+	o := &g.p.out
+	return g.t.narrow != nil && o.dt == dtype.BF16 && o.ldCol == 1 && o.plain() && p1*g.t.nr <= g.p.n && g.steps > 0
+}
+
+// multiplyNarrow is multiply for a full panel of rows from i on whose sums go to the output rounded. Until the last chunk of steps they wait in tiles, one for each panel.
+func (g *gemmRun) multiplyNarrow(i int, b panels, tiles unsafe.Pointer, p0, p1 int) {
+	t, out := g.t, &g.p.out
+	for s := 0; s < g.steps; s += chunkSteps {
+		n, a := min(chunkSteps, g.steps-s), at(g.a, (i*g.steps+s*t.mr())*t.aBytes)
+		for p := range p1 - p0 {
+			right, sums := at(b.p, p*b.stride+s*t.nr*t.bBytes), at(tiles, p*t.mr()*t.nr*4)
+			if s+n < g.steps {
+				t.rows[t.mr()](n, a, right, sums, t.nr*4, min(s, 1))
+				continue
+			}
+			if s == 0 {
+				sums = nil
+			}
+			t.narrow(n, a, right, out.ptr(i, (p0+p)*t.nr), out.ldRow*2, sums)
+		}
 	}
 }
 

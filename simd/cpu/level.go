@@ -34,9 +34,10 @@ type microKernel = func(k int, a, b, c unsafe.Pointer, ldc, add int)
 type tile struct {
 	rows   []microKernel // by row count, from 1 to mr
 	nr     int
-	kStep  int // elements of k in a step: 2 for pairs of BF16
-	aBytes int // bytes of A a row and step
-	bBytes int // bytes of B a column and step
+	kStep  int                                                               // elements of k in a step: 2 for pairs of BF16
+	aBytes int                                                               // bytes of A a row and step
+	bBytes int                                                               // bytes of B a column and step
+	narrow func(k int, a, b, c unsafe.Pointer, ldc int, sums unsafe.Pointer) // of mr rows, C in BF16 = A·B + sums, a tile of float32; nil: none
 }
 
 func (t *tile) mr() int { return len(t.rows) - 1 }
@@ -59,6 +60,7 @@ type kernels struct {
 	unary                          [len(unaryGo)]func(dst, x []float32)
 	binary                         [len(binaryGo)]func(dst, x, y []float32)
 	affine                         func(dst, x []float32, scale, shift float32) // scale·x + shift
+	scale                          func(x []float32, s float32)
 	add                            func(dst, x, y []float32)
 	fma                            func(dst, x, y []float32)            // dst += x·y
 	addScaled                      func(dst, x []float32, s float32)    // dst += s·x
@@ -68,7 +70,7 @@ type kernels struct {
 	adam                           func(w, g, m, v []float32, c *adam)
 	rotate                         func(a, b, cos, sin []float32)
 	maxOrdered                     func(x []float32) float32 // max where a NaN may count as anything
-	sum, max                       func(x []float32) float32
+	sum, squares, max              func(x []float32) float32
 	dot                            func(x, y []float32) float32
 	expSum                         func(dst, x []float32, shift float32) float32
 	weights                        func(n int, out unsafe.Pointer, dt dtype.Type, x unsafe.Pointer, c *softArgs) // of attention: e^(x·scale − shift), as dt, and c.sum

@@ -22,10 +22,10 @@ func available() []kernels {
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512BF16 && x.HasAVX512VNNI && x.HasBMI2 {
 		k := portable()
 		k.level = AVX512
-		k.f32 = tile{gemmF32AVX512, 32, 1, 4, 4}
-		k.bf16 = tile{gemmBF16AVX512, 32, 2, 4, 4}
-		k.mixedBF16 = tile{gemmMixedBF16AVX512, 32, 2, 8, 4}
-		k.mixedF16 = tile{gemmMixedF16AVX512, 32, 1, 4, 2}
+		k.f32 = tile{gemmF32AVX512, 32, 1, 4, 4, nil}
+		k.bf16 = tile{gemmBF16AVX512, 32, 2, 4, 4, gemmBF16NarrowAVX512_14}
+		k.mixedBF16 = tile{gemmMixedBF16AVX512, 32, 2, 8, 4, nil}
+		k.mixedF16 = tile{gemmMixedF16AVX512, 32, 1, 4, 2, nil}
 		k.packTranspose, k.packRows32, k.packRows16 = packTransposeAVX512, packRows32AVX512, packRows16AVX512
 		k.peak = map[tensor.Limit]func() float64{
 			tensor.PeakF32:  func() float64 { peakF32AVX512(peakLoops); return peakLoops * peakChains * 32 },
@@ -42,9 +42,9 @@ func available() []kernels {
 	if x.HasAVX2 && x.HasFMA {
 		k := portable()
 		k.level = AVX2
-		k.f32 = tile{gemmF32AVX2, 16, 1, 4, 4}
-		k.mixedBF16 = tile{gemmMixedBF16AVX2, 16, 2, 8, 4}
-		k.mixedF16 = tile{gemmMixedF16AVX2, 16, 1, 4, 2}
+		k.f32 = tile{gemmF32AVX2, 16, 1, 4, 4, nil}
+		k.mixedBF16 = tile{gemmMixedBF16AVX2, 16, 2, 8, 4, nil}
+		k.mixedF16 = tile{gemmMixedF16AVX2, 16, 1, 4, 2, nil}
 		k.peak = map[tensor.Limit]func() float64{
 			tensor.PeakF32: func() float64 { peakF32AVX2(peakLoops); return peakLoops * peakChains * 16 },
 		}
@@ -56,25 +56,25 @@ func available() []kernels {
 	return all
 }
 
-// blockFormatsAVX512 are the formats with their kernels: their wide form is plain, with minima, or with two scales.
+// blockFormatsAVX512 are the formats with their kernels.
 var blockFormatsAVX512 = map[dtype.Type]*blockFormat{
-	dtype.Q8_0: {blockQ8_0AVX512, &blockU8AVX512, 128, blockLayouts[dtype.Q8_0]},
-	dtype.Q4_0: {blockQ4_0AVX512, &blockU8AVX512, 128, blockLayouts[dtype.Q4_0]},
-	dtype.Q4_1: {blockQ4_1AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q4_1]},
-	dtype.Q5_0: {blockQ5_0AVX512, &blockU8AVX512, 128, blockLayouts[dtype.Q5_0]},
-	dtype.Q5_1: {blockQ5_1AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q5_1]},
-	dtype.Q4_K: {blockQ4_KAVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q4_K]},
-	dtype.Q5_K: {blockQ5_KAVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.Q5_K]},
-	dtype.Q6_K: {blockQ6_KAVX512, &blockU8PairAVX512, 256, blockLayouts[dtype.Q6_K]},
-	dtype.AWQ4: {blockAWQ4AVX512, &blockU8MinAVX512, 256, blockLayouts[dtype.AWQ4]},
+	dtype.Q8_0: {blockQ8_0AVX512, blockLayouts[dtype.Q8_0]},
+	dtype.Q4_0: {blockQ4_0AVX512, blockLayouts[dtype.Q4_0]},
+	dtype.Q4_1: {blockQ4_1AVX512, blockLayouts[dtype.Q4_1]},
+	dtype.Q5_0: {blockQ5_0AVX512, blockLayouts[dtype.Q5_0]},
+	dtype.Q5_1: {blockQ5_1AVX512, blockLayouts[dtype.Q5_1]},
+	dtype.Q4_K: {blockQ4_KAVX512, blockLayouts[dtype.Q4_K]},
+	dtype.Q5_K: {blockQ5_KAVX512, blockLayouts[dtype.Q5_K]},
+	dtype.Q6_K: {blockQ6_KAVX512, blockLayouts[dtype.Q6_K]},
+	dtype.AWQ4: {blockAWQ4AVX512, blockLayouts[dtype.AWQ4]},
 }
 
-// blockFormatsAVX2 have one kernel each, for one row, which reads the packed format itself.
+// blockFormatsAVX2 have one kernel each, for one row.
 func blockFormatsAVX2() map[dtype.Type]*blockFormat {
 	all := map[dtype.Type]*blockFormat{}
 	for dt, kernel := range map[dtype.Type]blockKernel{dtype.Q8_0: blockQ8_0AVX2, dtype.Q4_0: blockQ4_0AVX2, dtype.Q4_1: blockQ4_1AVX2, dtype.Q5_0: blockQ5_0AVX2, dtype.Q5_1: blockQ5_1AVX2,
 		dtype.Q4_K: blockQ4_KAVX2, dtype.Q5_K: blockQ5_KAVX2, dtype.Q6_K: blockQ6_KAVX2, dtype.AWQ4: blockAWQ4AVX2} {
-		all[dt] = &blockFormat{blockKernels: blockKernels{rows: [8]blockKernel{1: kernel}}, layout: blockLayouts[dt]}
+		all[dt] = &blockFormat{blockKernels{rows: [fewRows + 1]blockKernel{1: kernel}}, blockLayouts[dt]}
 	}
 	return all
 }

@@ -16,5 +16,6 @@ func available() []kernels {
 	k.add = vec.AddTo[float32]
 	k.addScaled = func(dst, x []float32, s float32) { vec.MulConstAddTo(dst, s, x) }
 	k.dot, k.sum = vec.Dot[float32], vec.Sum[float32]
+	k.squares = func(x []float32) float32 { return vec.Dot(x, x) }
 	return []kernels{k}
 }

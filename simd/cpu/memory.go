@@ -37,43 +37,43 @@ func (b *buffer) ptr() unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b
 // scratch keeps buffers for reuse by size class, so that a training step allocates nothing.
 type scratch struct {
 	mu   sync.Mutex
-	free map[int][]*buffer
+	free [scratchClasses][]*buffer
 }
 
-// scratchKept is how many free buffers of a class are kept; more are left to the collector.
-const scratchKept = 4
+const (
+	scratchClasses = 64 // each half as large again as the one before, from 4 KB on
+	scratchKept    = 4  // free buffers of a class that are kept; more are left to the collector
+)
 
-func sizeClass(n int) int {
-	c := 4096
-	for c < n {
-		c += c / 2 &^ 63
+// sizeClass is the smallest class for n bytes and its size.
+func sizeClass(n int) (class, size int) {
+	for size = 4096; size < n; class++ {
+		size += size / 2 &^ 63
 	}
-	return c
+	return class, size
 }
 
 // get returns a buffer of at least n bytes with undefined content; put gives it back.
 func (s *scratch) get(n int) *buffer {
-	c := sizeClass(n)
+	class, size := sizeClass(n)
 	s.mu.Lock()
-	if l := s.free[c]; len(l) > 0 {
+	if l := s.free[class]; len(l) > 0 {
 		b := l[len(l)-1]
-		s.free[c] = l[:len(l)-1]
+		s.free[class] = l[:len(l)-1]
 		s.mu.Unlock()
 		return b
 	}
 	s.mu.Unlock()
-	return newBuffer(c)
+	return newBuffer(size)
 }
 
 func (s *scratch) put(b *buffer) {
+	class, _ := sizeClass(len(b.data))
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.free == nil {
-		s.free = map[int][]*buffer{}
+	if len(s.free[class]) < scratchKept {
+		s.free[class] = append(s.free[class], b)
 	}
-	if c := len(b.data); len(s.free[c]) < scratchKept {
-		s.free[c] = append(s.free[c], b)
-	}
+	s.mu.Unlock()
 }
 
 func at(p unsafe.Pointer, bytes int) unsafe.Pointer { return unsafe.Add(p, bytes) }

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"sync"
 	"unsafe"
 
 	"quire/simd/dtype"
@@ -47,18 +48,28 @@ type epilogue struct {
 	e    *engine
 	o    *output
 	cols int
-	tmp  []float32 // of a row, where a residual or a strided output needs it
-	free func()
+	tmp  *buffer  // a row, where a residual or a strided output needs it
 	fast rowStore // to BF16, where nothing else happens on the way
 }
 
+// epilogues are reused: a token's products have a thousand tasks.
+var epilogues = sync.Pool{New: func() any { return new(epilogue) }}
+
 func newEpilogue(e *engine, o *output, cols int) *epilogue {
-	end := &epilogue{e: e, o: o, cols: cols, free: func() {}}
+	end := epilogues.Get().(*epilogue)
+	end.e, end.o, end.cols = e, o, cols
 	if o.residual.p != nil || o.ldCol != 1 {
-		buf := e.scratch.get(cols * 4)
-		end.tmp, end.free = f32s(buf.ptr(), cols), func() { e.scratch.put(buf) }
+		end.tmp = e.scratch.get(cols * 4)
 	}
 	return end
+}
+
+func (end *epilogue) free() {
+	if end.tmp != nil {
+		end.e.scratch.put(end.tmp)
+	}
+	*end = epilogue{}
+	epilogues.Put(end)
 }
 
 // finish takes rows i0 to i1−1 and the columns from j0 on from c, with ld numbers a row.
@@ -70,6 +81,10 @@ func (end *epilogue) finish(c unsafe.Pointer, ld, i0, i1, j0 int, direct bool) {
 	if o.dt == dtype.BF16 && o.ldCol == 1 && o.bias == nil && o.residual.p == nil && o.act == tensor.Identity && e.ks.attn != nil {
 		end.narrow(c, ld, i0, i1, j0)
 		return
+	}
+	var tmp []float32
+	if end.tmp != nil {
+		tmp = f32s(end.tmp.ptr(), end.cols)
 	}
 	own := !direct && o.dt == dtype.F32 && o.ldCol == 1 // the output's own rows can take the last sum
 	for i := i0; i < i1; i++ {
@@ -85,10 +100,10 @@ func (end *epilogue) finish(c unsafe.Pointer, ld, i0, i1, j0 int, direct bool) {
 		}
 		switch {
 		case o.residual.p != nil && own:
-			e.ks.add(f32s(o.ptr(i, j0), end.cols), row, e.ks.gather(end.tmp, o.residual, i, j0))
+			e.ks.add(f32s(o.ptr(i, j0), end.cols), row, e.ks.gather(tmp, o.residual, i, j0))
 			continue
 		case o.residual.p != nil:
-			e.ks.add(row, row, e.ks.gather(end.tmp, o.residual, i, j0))
+			e.ks.add(row, row, e.ks.gather(tmp, o.residual, i, j0))
 		}
 		if !direct {
 			e.ks.scatter(o.view, i, j0, row)

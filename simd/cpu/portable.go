@@ -55,8 +55,10 @@ func portable() kernels {
 		k.binary[op] = liftBinary(f)
 	}
 	k.affine, k.add, k.fma, k.addScaled, k.scaleMul = affineGo, k.binary[tensor.Add], fmaGo, addScaledGo, scaleMulGo
+	k.scale = func(x []float32, s float32) { affineGo(x, x, s, 0) }
 	k.swiGLU, k.swiGLUGrad, k.adam, k.rotate = swiGLUGo, swiGLUGradGo, adamGo, rotateGo
 	k.sum, k.max, k.dot, k.expSum = sumGo, maxGo, dotGo, expSumGo
+	k.squares = func(x []float32) float32 { return dotGo(x, x) }
 	k.weights, k.slopes = k.weightsGo, slopesGo
 	k.maxOrdered = maxGo
 	k.peak, k.read = map[tensor.Limit]func() float64{tensor.PeakF32: peakGo}, readGo
@@ -64,7 +66,7 @@ func portable() kernels {
 }
 
 func portableTile(kStep, aBytes, bBytes int, body func(k int, a, b unsafe.Pointer, mr int, acc *[portableRows][portableCols]float32)) tile {
-	t := tile{make([]microKernel, portableRows+1), portableCols, kStep, aBytes, bBytes}
+	t := tile{make([]microKernel, portableRows+1), portableCols, kStep, aBytes, bBytes, nil}
 	for mr := 1; mr <= portableRows; mr++ {
 		t.rows[mr] = func(k int, a, b, c unsafe.Pointer, ldc, add int) {
 			var acc [portableRows][portableCols]float32

@@ -10,18 +10,19 @@ import (
 // blockKernel computes C (rows × 32) = A·B over k sub-blocks of 32, A as quantizeRow writes it.
 type blockKernel = func(k int, a, b, c unsafe.Pointer, ldc int)
 
-// blockKernels are the kernels of one format: by rows, and the conversion to a wide format of bytes and float32 scales.
+// manyKernel computes C += A·B for groups groups of each rows and one of rest rows, all packed as one. It reads B once. tile has tileBytes.
+type manyKernel = func(k int, a, b, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each, groups, rest int)
+
+// blockKernels are the kernels of one format: one for any number of rows, if the level has it, and those that stream B for a few, by rows.
 type blockKernels struct {
-	unpack func(k int, out, b unsafe.Pointer)
-	rows   [8]blockKernel
+	many manyKernel
+	rows [fewRows + 1]blockKernel
 }
 
 // blockFormat is a block format with kernels of its own.
 type blockFormat struct {
 	blockKernels
-	wide     *blockKernels // of what unpack writes; nil: any number of rows reads the packed format
-	wideHead int           // bytes of scales of a wide sub-block
-	layout   blockLayout
+	layout blockLayout
 }
 
 // blockSet is what a level has for block formats.
@@ -34,10 +35,11 @@ const (
 	blockCols  = 32 // columns of a panel
 	blockK     = 32 // elements of a sub-block
 	leftBlock  = 48 // bytes of a sub-block of one row of A
-	wideCodes  = blockCols * blockK
-	wideRows   = 6         // rows of the largest kernel
-	fusedRows  = 4         // products of up to this many rows read the packed format itself (BenchmarkBlocks)
-	blockGroup = 256 << 10 // bytes of unpacked panels of a task
+	tileBytes  = 256 + blockCols*blockK
+	fewRows    = 4         // rows of the largest kernel that keeps its sums in registers
+	groupRows  = 8         // rows that a kernel of many rows multiplies at a time
+	bandRows   = 32        // rows of one call: their sums, 128 bytes a row, stay in L1 with the codes (BenchmarkBlocks)
+	blockGroup = 256 << 10 // bytes of panels of a task
 )
 
 // packBlocks packs a block format. Formats without kernels, and matrices that are not blocked along k, are kept as they are and widened in use.
@@ -50,11 +52,15 @@ func (e *engine) packBlocks(b matrix) *packed {
 	panels, bytes := (b.lines+blockCols-1)/blockCols, l.panel(b.k)
 	w := &packed{dt: b.dt, k: b.k, n: b.lines, buf: newBuffer(panels*bytes + prefetchSlack), blocks: f}
 	e.pool.split(panels, 1, 8*e.pool.threads(), func(lo, hi int) {
+		codes := e.scratch.get(4 * packRows * packUnits)
+		defer e.scratch.put(codes)
 		for p := lo; p < hi; p++ {
-			for c := range min(blockCols, b.lines-p*blockCols) {
-				row := bytesAt(at(b.p, b.dt.Bytes((p*blockCols+c)*b.lineStr)), b.dt.Bytes(b.k))
-				l.pack(bytesAt(at(w.buf.ptr(), p*bytes), bytes), c, b.dt, row)
+			var rows [blockCols]unsafe.Pointer
+			n := min(blockCols, b.lines-p*blockCols)
+			for c := range n {
+				rows[c] = at(b.p, b.dt.Bytes((p*blockCols+c)*b.lineStr))
 			}
+			e.ks.packPanel(l, at(w.buf.ptr(), p*bytes), codes.ptr(), b.k/l.elements(), b.dt.Bytes(l.elements()), rows[:n])
 		}
 	})
 	return w
@@ -88,97 +94,106 @@ func (e *engine) timesBlocks(p product, w *packed) {
 		e.gemm(&e.ks.f32, dtype.F32, dtype.F32, p)
 		return
 	}
-	r := &blockRun{e: e, p: p, f: w.blocks, fused: p.m <= fusedRows || w.blocks.wide == nil}
+	r := &blockRun{e: e, p: p, f: w.blocks, band: w.blocks.band(p.m)}
 	left := e.scratch.get(p.m*p.k/blockK*leftBlock + slack)
 	defer e.scratch.put(left)
 	r.left = left.ptr()
 	r.quantize()
 	panels := (p.n + blockCols - 1) / blockCols
-	group := max(1, min(blockGroup/r.f.wideBytes(p.k), panels/(4*e.pool.threads())))
+	group := max(1, min(blockGroup/max(1, r.f.layout.panel(p.k)), panels/(4*e.pool.threads())))
 	groups := (panels + group - 1) / group
 	e.pool.run(groups, func(i int) { r.task(i*group, min(panels, (i+1)*group)) })
 }
 
-// wideBytes is the size of an unpacked panel.
-func (f *blockFormat) wideBytes(k int) int { return k / blockK * (f.wideHead + wideCodes) }
+// band is how many of m rows one kernel call takes: what there is a kernel for, or bands of nearly equal size.
+func (f *blockFormat) band(m int) int {
+	switch {
+	case m <= fewRows && f.rows[m] != nil:
+		return m
+	case f.many == nil:
+		return 1
+	}
+	bands := (m + bandRows - 1) / bandRows
+	return (m + bands - 1) / bands
+}
 
 // blockRun is what the tasks of one product with a block format share.
 type blockRun struct {
-	e     *engine
-	p     product
-	f     *blockFormat
-	fused bool
-	left  unsafe.Pointer
+	e    *engine
+	p    product
+	f    *blockFormat
+	band int // rows of a kernel call; the last one may have fewer
+	left unsafe.Pointer
 }
 
-// rowsAt is the size of the group of rows that starts at i: as large as there is a kernel for.
-func (r *blockRun) rowsAt(i int) int {
-	left := r.p.m - i
-	if !r.fused {
-		return min(wideRows, left)
-	}
-	for n := fusedRows; ; n-- {
-		if n <= left && r.f.rows[n] != nil {
-			return n
-		}
-	}
+// bandOf is the band that row i begins or lies in.
+func (r *blockRun) bandOf(i int) (first, rows int) {
+	first = i / r.band * r.band
+	return first, min(r.band, r.p.m-first)
 }
 
 // quantize writes the rows of A in 8 bits.
 func (r *blockRun) quantize() {
-	type rowGroup struct{ i, n int }
-	var groups []rowGroup
-	for i := 0; i < r.p.m; i += r.rowsAt(i) {
-		groups = append(groups, rowGroup{i, r.rowsAt(i)})
-	}
 	e, p, blocks := r.e, &r.p, r.p.k/blockK
 	parts := max(1, min(8*e.pool.threads(), p.m*p.k/taskLen))
-	e.pool.split(len(groups), 1, parts, func(lo, hi int) {
+	e.pool.split(p.m, 1, parts, func(lo, hi int) {
 		tmp := e.scratch.get(p.k * 4)
 		defer e.scratch.put(tmp)
-		for _, g := range groups[lo:hi] {
-			for l := range g.n {
-				x := e.ks.load(f32s(tmp.ptr(), p.k), run{p.a.ptr(g.i+l, 0), p.a.dt, p.a.kStr}, 0, p.k)
-				e.ks.blocks.quantizeRow(blocks, at(r.left, (g.i*blocks+l)*leftBlock), start(x), g.n*leftBlock, r.f.layout.zero, r.f.layout.pairs)
-			}
+		for i := lo; i < hi; i++ {
+			first, rows := r.bandOf(i)
+			x := e.ks.load(f32s(tmp.ptr(), p.k), run{p.a.ptr(i, 0), p.a.dt, p.a.kStr}, 0, p.k)
+			e.ks.blocks.quantizeRow(blocks, at(r.left, (first*blocks+i-first)*leftBlock), start(x), rows*leftBlock, r.f.layout.zero, r.f.layout.pairs)
 		}
 	})
 }
 
 // task computes all rows of panels p0 to p1−1.
 func (r *blockRun) task(p0, p1 int) {
-	e, p := r.e, &r.p
-	ldc := (p1 - p0) * blockCols * 4
-	direct := p.out.direct(p1*blockCols <= p.n)
-	var c unsafe.Pointer
-	if direct {
-		c, ldc = p.out.ptr(0, p0*blockCols), p.out.ldRow*4
-	} else {
-		buf := e.scratch.get(p.m * ldc)
-		defer e.scratch.put(buf)
-		c = buf.ptr()
-	}
-	blocks, bytes := p.k/blockK, r.f.layout.panel(p.k)
-	b, kernels := at(p.w.buf.ptr(), p0*bytes), &r.f.blockKernels
-	if !r.fused {
-		wide := r.f.wideBytes(p.k)
-		buf := e.scratch.get((p1 - p0) * wide)
-		defer e.scratch.put(buf)
-		for i := range p1 - p0 {
-			r.f.unpack(blocks, at(buf.ptr(), i*wide), at(b, i*bytes))
-		}
-		b, bytes, kernels = buf.ptr(), wide, r.f.wide
-	}
-	for i := 0; i < p.m; {
-		n := r.rowsAt(i)
-		for j := range p1 - p0 {
-			kernels.rows[n](blocks, at(r.left, i*blocks*leftBlock), at(b, j*bytes), at(c, i*ldc+j*blockCols*4), ldc)
-		}
-		i += n
-	}
-	end := newEpilogue(e, &p.out, min(p1*blockCols, p.n)-p0*blockCols)
+	p := &r.p
+	end := newEpilogue(r.e, &p.out, min(p1*blockCols, p.n)-p0*blockCols)
 	defer end.free()
-	end.finish(c, ldc/4, 0, p.m, p0*blockCols, direct)
+	direct, few := p.out.direct(p1*blockCols <= p.n), r.band <= fewRows && r.f.rows[r.band] != nil
+	if few && direct {
+		for i := 0; i < p.m; i += r.band {
+			c := p.out.ptr(i, p0*blockCols)
+			r.few(i, p0, p1, c, p.out.ldRow*4)
+			end.finish(c, p.out.ldRow, i, i+r.band, p0*blockCols, true)
+		}
+		return
+	}
+	ldc := (p1-p0)*blockCols*4 + 64 // rows that are not a power of two apart do not push each other out of L1
+	buf := r.e.scratch.get(tileBytes + r.band*ldc)
+	defer r.e.scratch.put(buf)
+	c := at(buf.ptr(), tileBytes)
+	for i := 0; i < p.m; i += r.band {
+		if few {
+			r.few(i, p0, p1, c, ldc)
+		} else {
+			r.many(i, p0, p1, c, ldc, buf.ptr())
+		}
+		_, rows := r.bandOf(i)
+		end.finish(c, ldc/4, i, i+rows, p0*blockCols, false)
+	}
+}
+
+// few computes the band from row i on with a kernel that keeps its sums in registers.
+func (r *blockRun) few(i, p0, p1 int, c unsafe.Pointer, ldc int) {
+	blocks, bytes := r.p.k/blockK, r.f.layout.panel(r.p.k)
+	for j := p0; j < p1; j++ {
+		r.f.rows[r.band](blocks, at(r.left, i*blocks*leftBlock), at(r.p.w.buf.ptr(), j*bytes), at(c, (j-p0)*blockCols*4), ldc)
+	}
+}
+
+// many computes the band from row i on in groups of nearly equal size.
+func (r *blockRun) many(i, p0, p1 int, c unsafe.Pointer, ldc int, tile unsafe.Pointer) {
+	blocks, bytes := r.p.k/blockK, r.f.layout.panel(r.p.k)
+	_, rows := r.bandOf(i)
+	groups := (rows + groupRows - 1) / groupRows
+	each := (rows + groups - 1) / groups
+	clear(bytesAt(c, rows*ldc))
+	for j := p0; j < p1; j++ {
+		r.f.many(blocks, at(r.left, i*blocks*leftBlock), at(r.p.w.buf.ptr(), j*bytes), at(c, (j-p0)*blockCols*4), ldc, tile, each, rows/each, rows%each)
+	}
 }
 
 // magic is 1.5·2²³ as float32: added to the bits of it, an integer becomes that number of units above it.

@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"encoding/binary"
 	"unsafe"
 
 	"quire/simd/dtype"
@@ -11,14 +10,13 @@ import (
 // scale has 32 neighbours, one a column; codes are interleaved so that VPDPBUSD meets four elements of k of 16 columns.
 type blockLayout struct {
 	subs            int
-	superHead, head int  // bytes of scales of a superblock and of a sub-block
-	codeBytes       int  // bytes of codes of a sub-block
-	bits            int  // of a code: 4, 5, 6 or 8
-	zero            int  // what is taken off a code
-	pairs           int  // 1: two scales a sub-block
-	plain           bool // a row's blocks are one half and codes that go to the panel four bytes at a time, flipped
-	flip            uint32
-	read            func(x column, src []byte, q *[256]uint8) // takes a superblock apart: its codes, and its scales to the heads
+	superHead, head int // bytes of scales of a superblock and of a sub-block
+	codeBytes       int // bytes of codes of a sub-block
+	zero            int // what is taken off a code
+	pairs           int // 1: two scales a sub-block
+
+	// read takes a superblock of a row apart: its scales to the heads, its codes to units.
+	read func(x column, src, units unsafe.Pointer)
 }
 
 // elements is the length of a superblock.
@@ -29,164 +27,158 @@ func (l *blockLayout) superBytes() int { return l.superHead + l.subs*(l.head+l.c
 // panel is the size of a packed panel.
 func (l *blockLayout) panel(k int) int { return k / l.elements() * l.superBytes() }
 
-// column is one of the 32 columns of a superblock being packed.
+// column is one of the 32 columns of a superblock being packed: its first place in the heads of the superblock and of the first sub-block, for scales of one byte, and the way to the next sub-block.
 type column struct {
-	l     *blockLayout
-	super []byte
-	c     int
+	super, sub unsafe.Pointer
+	c, step    int
 }
 
-// sub is sub-block i from its head on; −1 is the superblock's head.
-func (x column) sub(i int) []byte {
-	if i < 0 {
-		return x.super
-	}
-	return x.super[x.l.superHead+i*(x.l.head+x.l.codeBytes):]
+func (l *blockLayout) column(super unsafe.Pointer, c int) column {
+	return column{super, at(super, l.superHead), c, l.head + l.codeBytes}
 }
 
-// half and byte write this column's scale of the group of scales that starts at byte at of a head.
-func (x column) half(sub, at int, v uint16) {
-	binary.LittleEndian.PutUint16(x.sub(sub)[at+2*x.c:], v)
-}
+// half writes a scale of the superblock, in the group of scales that starts at a byte of its head; byte writes one of sub-block i.
+func (x column) half(group int, v uint16)    { *(*uint16)(at(x.super, group+2*x.c)) = v }
+func (x column) byte(i, group int, v uint32) { *(*uint8)(at(x.sub, i*x.step+group+x.c)) = uint8(v) }
 
-func (x column) byte(sub, at int, v byte) { x.sub(sub)[at+x.c] = v }
+// units is how many words of four bytes the codes of a column take in a sub-block: see nibbles in asmgen for the order of their bits.
+func (l *blockLayout) units() int { return l.codeBytes / (4 * blockCols) }
 
-// pack writes one row of blocks as column c of a panel of zeros.
-func (l *blockLayout) pack(panel []byte, c int, dt dtype.Type, row []byte) {
-	if l.plain {
-		l.packPlain(start(panel), c, len(row)/dt.BlockBytes(), dt.BlockBytes(), start(row))
-		return
-	}
-	bytes := dt.Bytes(l.elements())
-	var q [256]uint8
-	for ; len(row) > 0; row, panel = row[bytes:], panel[l.superBytes():] {
-		x := column{l, panel[:l.superBytes()], c}
-		l.read(x, row[:bytes], &q)
-		for i := range l.subs {
-			x.place(x.sub(i)[l.head:], q[i*blockK:(i+1)*blockK])
+const (
+	packRows  = 16  // rows that become columns together
+	packUnits = 256 // units of each of them: 16 kB in all, half of a first cache
+)
+
+// packPanel writes rows of blocks as the columns of a panel of zeros (BenchmarkPackBlocks): their units in order, some superblocks at a time, and then those of 16 rows side by side.
+// codes is room for packRows · packUnits of them.
+func (ks *kernels) packPanel(l *blockLayout, panel, codes unsafe.Pointer, supers, superBytes int, rows []unsafe.Pointer) {
+	units, chunk := l.units(), packUnits/(l.subs*l.units())
+	for lo := 0; lo < supers; lo += chunk {
+		hi := min(lo+chunk, supers)
+		for c := 0; c < len(rows); c += packRows {
+			group := rows[c:min(c+packRows, len(rows))]
+			for r, row := range group {
+				to := at(codes, 4*r*packUnits)
+				for i := lo; i < hi; i++ {
+					l.read(l.column(at(panel, i*l.superBytes()), c+r), at(row, i*superBytes), to)
+					to = at(to, 4*l.subs*units)
+				}
+			}
+			for i := range (hi - lo) * l.subs {
+				x := l.column(at(panel, (lo+i/l.subs)*l.superBytes()), c)
+				ks.packTranspose(at(x.sub, i%l.subs*x.step+l.head+4*c), at(codes, 4*i*units), units, 4*packUnits, 4*blockCols, len(group))
+			}
 		}
 	}
 }
-
-// packPlain is pack for Q8_0 and Q4_0, which loading a model waits for (BenchmarkPackBlocks).
-func (l *blockLayout) packPlain(panel unsafe.Pointer, c, blocks, blockBytes int, row unsafe.Pointer) {
-	codes, step := l.head+c/16*64+c%16*4, l.superBytes()
-	for range blocks {
-		*(*uint16)(at(panel, 2*c)) = *(*uint16)(row)
-		for i := 2; i < blockBytes; i += 4 {
-			*(*uint32)(at(panel, codes+(i-2)*32)) = *(*uint32)(at(row, i)) ^ l.flip
-		}
-		row, panel = at(row, blockBytes), at(panel, step)
-	}
-}
-
-// place writes the codes of a sub-block, four at a time: see nibbles in asmgen for the order of the bits.
-func (x column) place(dst []byte, q []uint8) {
-	lane := x.c/16*64 + x.c%16*4
-	if x.l.bits == 8 {
-		for s := range 8 {
-			put32(dst[s*128+lane:], get32(q[4*s:]))
-		}
-		return
-	}
-	for s := range 4 {
-		put32(dst[s*128+lane:], get32(q[4*s:])&0x0f0f0f0f|get32(q[4*s+16:])&0x0f0f0f0f<<4)
-	}
-	for s := 0; x.l.bits > 4 && s < 8; s++ {
-		high, at := get32(q[4*s:])>>4&0x03030303, dst[512+lane:]
-		if x.l.bits == 5 {
-			put32(at, get32(at)|high&0x01010101<<s)
-			continue
-		}
-		at = at[s/4*128:]
-		put32(at, get32(at)|high<<(2*(s%4)))
-	}
-}
-
-func get32(b []byte) uint32    { return binary.LittleEndian.Uint32(b) }
-func put32(b []byte, v uint32) { binary.LittleEndian.PutUint32(b, v) }
 
 // blockLayouts are the formats with kernels; asmgen's formats are their other half.
 var blockLayouts = map[dtype.Type]blockLayout{
-	dtype.Q8_0: {subs: 1, head: 64, codeBytes: 1024, bits: 8, zero: 128, read: readQ8, plain: true, flip: 0x80808080},
-	dtype.Q4_0: {subs: 1, head: 64, codeBytes: 512, bits: 4, zero: 8, read: func(x column, src []byte, q *[256]uint8) { readLegacy(x, src, q, 0, 0) }, plain: true},
-	dtype.Q4_1: {subs: 1, head: 128, codeBytes: 512, bits: 4, read: func(x column, src []byte, q *[256]uint8) { readLegacy(x, src, q, 2, 0) }},
-	dtype.Q5_0: {subs: 1, head: 64, codeBytes: 640, bits: 5, zero: 16, read: func(x column, src []byte, q *[256]uint8) { readLegacy(x, src, q, 0, 4) }},
-	dtype.Q5_1: {subs: 1, head: 128, codeBytes: 640, bits: 5, read: func(x column, src []byte, q *[256]uint8) { readLegacy(x, src, q, 2, 4) }},
-	dtype.Q4_K: {subs: 8, superHead: 128, head: 64, codeBytes: 512, bits: 4, read: func(x column, src []byte, q *[256]uint8) { readK(x, src, q, nil, src[16:]) }},
-	dtype.Q5_K: {subs: 8, superHead: 128, head: 64, codeBytes: 640, bits: 5, read: func(x column, src []byte, q *[256]uint8) { readK(x, src, q, src[16:], src[48:]) }},
-	dtype.Q6_K: {subs: 8, superHead: 64, head: 64, codeBytes: 768, bits: 6, zero: 32, pairs: 1, read: readQ6K},
-	dtype.AWQ4: {subs: 4, superHead: 96, codeBytes: 512, bits: 4, read: readAWQ},
+	dtype.Q8_0: {subs: 1, head: 64, codeBytes: 1024, zero: 128, read: readQ8},
+	dtype.Q4_0: {subs: 1, head: 64, codeBytes: 512, zero: 8, read: func(x column, src, units unsafe.Pointer) { readLegacy(x, src, units, 0, 0) }},
+	dtype.Q4_1: {subs: 1, head: 128, codeBytes: 512, read: func(x column, src, units unsafe.Pointer) { readLegacy(x, src, units, 2, 0) }},
+	dtype.Q5_0: {subs: 1, head: 64, codeBytes: 640, zero: 16, read: func(x column, src, units unsafe.Pointer) { readLegacy(x, src, units, 0, 4) }},
+	dtype.Q5_1: {subs: 1, head: 128, codeBytes: 640, read: func(x column, src, units unsafe.Pointer) { readLegacy(x, src, units, 2, 4) }},
+	dtype.Q4_K: {subs: 8, superHead: 128, head: 64, codeBytes: 512, read: func(x column, src, units unsafe.Pointer) { readK(x, src, units, nil, at(src, 16)) }},
+	dtype.Q5_K: {subs: 8, superHead: 128, head: 64, codeBytes: 640, read: func(x column, src, units unsafe.Pointer) { readK(x, src, units, at(src, 16), at(src, 48)) }},
+	dtype.Q6_K: {subs: 8, superHead: 64, head: 64, codeBytes: 768, zero: 32, pairs: 1, read: readQ6K},
+	dtype.AWQ4: {subs: 4, superHead: 96, codeBytes: 512, read: readAWQ},
 }
 
-func readQ8(x column, src []byte, q *[256]uint8) {
-	x.half(0, 0, binary.LittleEndian.Uint16(src))
-	for i := 0; i < blockK; i += 8 { // plus 128
-		binary.LittleEndian.PutUint64(q[i:], binary.LittleEndian.Uint64(src[2+i:])^0x8080808080808080)
+const (
+	nibbles = 0x0f0f0f0f0f0f0f0f
+	pairs   = 0x0303030303030303
+	ones    = 0x0101010101010101
+)
+
+func word(p unsafe.Pointer, at int) *uint64 { return (*uint64)(unsafe.Add(p, at)) }
+func half(p unsafe.Pointer, at int) uint16  { return *(*uint16)(unsafe.Add(p, at)) }
+func unit(p unsafe.Pointer, at int) *uint32 { return (*uint32)(unsafe.Add(p, at)) }
+
+func readQ8(x column, src, units unsafe.Pointer) {
+	x.half(0, half(src, 0))
+	for i := 0; i < 32; i += 8 { // plus 128
+		*word(units, i) = *word(src, 2+i) ^ 0x8080808080808080
 	}
 }
 
-// readLegacy reads the formats of 4 and 5 bits: a scale, minBytes of minimum, highBytes of high bits, nibbles.
-func readLegacy(x column, src []byte, q *[256]uint8, minBytes, highBytes int) {
-	x.half(0, 0, binary.LittleEndian.Uint16(src))
-	if minBytes > 0 {
-		x.half(0, 64, binary.LittleEndian.Uint16(src[2:]))
+// readLegacy reads the formats of 4 and 5 bits: a scale, least bytes of minimum, high bytes of high bits, nibbles.
+func readLegacy(x column, src, units unsafe.Pointer, least, high int) {
+	x.half(0, half(src, 0))
+	if least > 0 {
+		x.half(64, half(src, 2))
 	}
-	codes := src[2+minBytes+highBytes:]
-	for i := 0; i < blockK/2; i += 8 {
-		v := binary.LittleEndian.Uint64(codes[i:])
-		binary.LittleEndian.PutUint64(q[i:], v&0x0f0f0f0f0f0f0f0f)
-		binary.LittleEndian.PutUint64(q[i+16:], v>>4&0x0f0f0f0f0f0f0f0f)
-	}
-	if highBytes > 0 {
-		high := binary.LittleEndian.Uint32(src[2+minBytes:])
-		for i := range blockK {
-			q[i] |= uint8(high>>i&1) << 4
+	*word(units, 0), *word(units, 8) = *word(src, 2+least+high), *word(src, 10+least+high)
+	if high > 0 {
+		v, all := *unit(src, 2+least), uint32(0)
+		for s := range 8 { // the product spreads four bits over four bytes
+			all |= v >> (4 * s) & 15 * 0x204081 & 0x01010101 << s
 		}
+		*unit(units, 16) = all
 	}
 }
 
-// readK reads Q4_K, and Q5_K where high is not nil. The minimum is packed with its sign turned, to be added.
-func readK(x column, src []byte, q *[256]uint8, high, low []byte) {
-	x.half(-1, 0, binary.LittleEndian.Uint16(src))
-	x.half(-1, 64, binary.LittleEndian.Uint16(src[2:])^0x8000)
-	s := src[4:16]
+// readK reads Q4_K, and Q5_K where its high bits are not nil. The minimum is packed with its sign turned, to be added.
+func readK(x column, src, units, high, low unsafe.Pointer) {
+	x.half(0, half(src, 0))
+	x.half(64, half(src, 2)^0x8000)
+	a, b, c := *unit(src, 4), *unit(src, 8), *unit(src, 12)
+	scales := uint64(a&0x3f3f3f3f) | uint64(c&0x0f0f0f0f|a>>2&0x30303030)<<32
+	minima := uint64(b&0x3f3f3f3f) | uint64(c>>4&0x0f0f0f0f|b>>2&0x30303030)<<32
 	for j := range 8 {
-		scale, least := s[j%4]&63, s[j%4+4]&63
-		if j >= 4 {
-			scale, least = s[j+4]&15|s[j-4]>>6<<4, s[j+4]>>4|s[j]>>6<<4
+		x.byte(j, 0, uint32(scales>>(8*j)))
+		x.byte(j, 32, uint32(minima>>(8*j)))
+	}
+	each := 16
+	if high != nil {
+		each = 20
+		var w [4]uint64
+		for i := range w {
+			w[i] = uint64(*unit(high, 4*i)) | uint64(*unit(high, 16+4*i))<<32
 		}
-		x.byte(j, 0, scale)
-		x.byte(j, 32, least)
-		for l := range 32 {
-			v := low[j/2*32+l] >> (j % 2 * 4) & 15
-			if high != nil {
-				v |= high[l] >> j & 1 << 4
-			}
-			q[32*j+l] = v
+		for j := range 8 {
+			all := w[0]>>j&ones | w[1]>>j&ones<<1 | w[2]>>j&ones<<2 | w[3]>>j&ones<<3
+			*unit(units, j*each+16) = uint32(all) | uint32(all>>32)<<4
 		}
+	}
+	for j := 0; j < 8; j += 2 {
+		splitNibbles(at(units, j*each), at(units, (j+1)*each), at(low, 16*j))
 	}
 }
 
-// readQ6K: 128 bytes of low halves, 64 of high quarters, 16 scales, d.
-func readQ6K(x column, src []byte, q *[256]uint8) {
-	x.half(-1, 0, binary.LittleEndian.Uint16(src[208:]))
-	for i, s := range src[192:208] {
-		x.byte(i/2, 32*(i%2), s)
+// splitNibbles makes units of 32 bytes: of their low halves, and of their high halves.
+func splitNibbles(low, high, src unsafe.Pointer) {
+	for i := 0; i < 16; i += 8 {
+		a, b := *word(src, i), *word(src, 16+i)
+		*word(low, i), *word(high, i) = a&nibbles|b&nibbles<<4, a>>4&nibbles|b&^nibbles
 	}
-	for i := range q {
-		half, k := i/128, i%128
-		low := src[half*64+k%64] >> (k / 64 * 4) & 15
-		high := src[128+half*32+k%32] >> (k / 32 * 2) & 3
-		q[i] = low | high<<4
+}
+
+// readQ6K: 128 bytes of low halves, 64 of high quarters, 16 scales, d. A half of the superblock has its four sub-blocks' nibbles in 64 bytes, low ones before high ones, and their quarters in 32.
+func readQ6K(x column, src, units unsafe.Pointer) {
+	x.half(0, half(src, 208))
+	for i := range 16 {
+		x.byte(i/2, 32*(i%2), uint32(*(*uint8)(at(src, 192+i))))
+	}
+	for h := range 2 {
+		to, low, high := at(units, h*96), at(src, 64*h), at(src, 128+32*h)
+		splitNibbles(to, at(to, 48), low)
+		splitNibbles(at(to, 24), at(to, 72), at(low, 32))
+		var w [4]uint64
+		for i := range w {
+			w[i] = uint64(*unit(high, 4*i)) | uint64(*unit(high, 16+4*i))<<32
+		}
+		for j := range 4 {
+			*word(to, 24*j+16) = w[0]>>(2*j)&pairs | w[1]>>(2*j)&pairs<<2 | w[2]>>(2*j)&pairs<<4 | w[3]>>(2*j)&pairs<<6
+		}
 	}
 }
 
 // readAWQ: a scale, a zero, and nibbles, the second 64 above the first.
-func readAWQ(x column, src []byte, q *[256]uint8) {
-	x.half(-1, 0, binary.LittleEndian.Uint16(src))
-	x.byte(-1, 64, src[2]&15)
-	for k := range 128 {
-		q[k] = src[4+k%64] >> (k / 64 * 4) & 15
+func readAWQ(x column, src, units unsafe.Pointer) {
+	x.half(0, half(src, 0))
+	*(*uint8)(at(x.super, 64+x.c)) = *(*uint8)(at(src, 2)) & 15
+	for j := range 2 {
+		splitNibbles(at(units, 16*j), at(units, 32+16*j), at(src, 4+32*j))
 	}
 }

@@ -66,7 +66,7 @@ func TestRestore(t *testing.T) {
 func BenchmarkPackBlocks(b *testing.B) {
 	back := New()
 	defer back.Close()
-	for _, dt := range []dtype.Type{dtype.Q8_0, dtype.Q4_0, dtype.Q4_K, dtype.BF16} {
+	for _, dt := range []dtype.Type{dtype.Q8_0, dtype.Q4_0, dtype.Q5_0, dtype.Q4_K, dtype.Q5_K, dtype.Q6_K, dtype.AWQ4, dtype.BF16} {
 		w := tensor.New(dt, 5632, 2048)
 		b.Run("type="+dt.String(), func(b *testing.B) {
 			b.SetBytes(int64(w.NumBytes()))

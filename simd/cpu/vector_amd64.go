@@ -13,13 +13,13 @@ type vectors struct {
 	lanes                                                                int
 	fromBF16, fromF16, toBF16, toF16, sqrt, exp, sigmoid, silu, geluTanh func(n int, out, x unsafe.Pointer)
 	add, sub, mul, div, siluGrad, swiGLU                                 func(n int, out, x, y unsafe.Pointer)
-	affine                                                               func(n int, out, x, scalars unsafe.Pointer)
+	affine, scale                                                        func(n int, out, x, scalars unsafe.Pointer)
 	addScaled, scaleMul                                                  func(n int, out, x, y, scalars unsafe.Pointer)
 	fma                                                                  func(n int, out, x, y, z unsafe.Pointer)
 	swiGLUGrad                                                           func(n int, dgate, dup, dout, gate, up unsafe.Pointer)
 	adam                                                                 func(n int, w, m, v, w0, g, m0, v0, scalars unsafe.Pointer)
 	rotate                                                               func(n int, a, b, a0, b0, cos, sin unsafe.Pointer)
-	sum, max, maxOrdered                                                 func(n int, x, result unsafe.Pointer)
+	sum, squares, max, maxOrdered                                        func(n int, x, result unsafe.Pointer)
 	dot                                                                  func(n int, x, y, result unsafe.Pointer)
 	weights, weightsBF16                                                 func(n int, out, x, scalars, result unsafe.Pointer)
 	slopes                                                               func(n int, weight, slope, s, dp, scalars unsafe.Pointer)
@@ -88,6 +88,7 @@ func (v *vectors) useScaled(k *kernels) {
 		c := [2]float32{scale, shift}
 		v.affine(len(dst), start(dst), start(x[:len(dst)]), unsafe.Pointer(&c))
 	}
+	k.scale = func(x []float32, s float32) { v.scale(len(x), start(x), start(x), unsafe.Pointer(&s)) }
 	k.addScaled = func(dst, x []float32, s float32) {
 		v.addScaled(len(dst), start(dst), start(x[:len(dst)]), start(dst), unsafe.Pointer(&s))
 	}
@@ -102,6 +103,10 @@ func (v *vectors) useScaled(k *kernels) {
 func (v *vectors) useFolds(k *kernels) {
 	k.sum = func(x []float32) (sum float32) {
 		v.sum(len(x), start(x), unsafe.Pointer(&sum))
+		return sum
+	}
+	k.squares = func(x []float32) (sum float32) {
+		v.squares(len(x), start(x), unsafe.Pointer(&sum))
 		return sum
 	}
 	k.dot = func(x, y []float32) (sum float32) {
@@ -153,6 +158,7 @@ var vectorsAVX512 = vectors{
 	siluGrad:   siluGradAVX512,
 	swiGLU:     swiGLUAVX512,
 	affine:     affineAVX512,
+	scale:      scaleAVX512,
 	addScaled:  addScaledAVX512,
 	scaleMul:   scaleMulAVX512,
 	fma:        fmaAVX512,
@@ -160,6 +166,7 @@ var vectorsAVX512 = vectors{
 	adam:       adamAVX512,
 	rotate:     rotateAVX512,
 	sum:        sumAVX512,
+	squares:    squaresAVX512,
 	max:        maxAVX512,
 	maxOrdered: maxOrderedAVX512,
 	dot:        dotAVX512,
@@ -185,6 +192,7 @@ var vectorsAVX2 = vectors{
 	siluGrad:   siluGradAVX2,
 	swiGLU:     swiGLUAVX2,
 	affine:     affineAVX2,
+	scale:      scaleAVX2,
 	addScaled:  addScaledAVX2,
 	scaleMul:   scaleMulAVX2,
 	fma:        fmaAVX2,
@@ -192,6 +200,7 @@ var vectorsAVX2 = vectors{
 	adam:       adamAVX2,
 	rotate:     rotateAVX2,
 	sum:        sumAVX2,
+	squares:    squaresAVX2,
 	max:        maxAVX2,
 	maxOrdered: maxOrderedAVX2,
 	dot:        dotAVX2,

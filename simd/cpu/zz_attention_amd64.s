@@ -7,12 +7,11 @@ TEXT ·softenAVX512(SB), NOSPLIT, $0-8
 	MOVQ c+0(FP), BX
 	VMOVDQU32 iota<>(SB), Z31
 	VPBROADCASTD splat00000010<>(SB), Z30
-	VMOVUPS splatc3200000<>(SB), Z8
-	VMOVUPS splat3aaddd07<>(SB), Z9
-	VMOVUPS splat3c1e7544<>(SB), Z10
-	VMOVUPS splat3d635ba9<>(SB), Z11
-	VMOVUPS splat3e75fcde<>(SB), Z12
-	VMOVUPS splat3f317215<>(SB), Z13
+	VMOVUPS splat3af4ba7d<>(SB), Z9
+	VMOVUPS splat3c13bc2b<>(SB), Z10
+	VMOVUPS splat3d648e73<>(SB), Z11
+	VMOVUPS splat3e75edab<>(SB), Z12
+	VMOVUPS splat3f31725d<>(SB), Z13
 	VMOVUPS splat3f800000<>(SB), Z14
 	MOVQ (BX), SI
 	MOVQ 40(BX), R10
@@ -70,16 +69,14 @@ chunkMax:
 	VMOVUPS Z2, 88(BX)
 	VMULPS splat3fb8aa3b<>(SB), Z1, Z1
 	VSUBPS Z2, Z1, Z0
-	VMAXPS Z0, Z8, Z0
-	VRNDSCALEPS $8, Z0, Z2
+	VREDUCEPS $9, Z0, Z2
 	VMOVAPS Z9, Z3
-	VSUBPS Z2, Z0, Z0
-	VFMADD213PS Z10, Z0, Z3
-	VFMADD213PS Z11, Z0, Z3
-	VFMADD213PS Z12, Z0, Z3
-	VFMADD213PS Z13, Z0, Z3
-	VFMADD213PS Z14, Z0, Z3
-	VSCALEFPS Z2, Z3, Z0
+	VFMADD213PS Z10, Z2, Z3
+	VFMADD213PS Z11, Z2, Z3
+	VFMADD213PS Z12, Z2, Z3
+	VFMADD213PS Z13, Z2, Z3
+	VFMADD213PS Z14, Z2, Z3
+	VSCALEFPS Z0, Z3, Z0
 	VMULPS.Z (R13), Z0, K7, Z1
 	VMOVUPS Z1, K7, (R13)
 	VMOVUPS Z0, 152(BX)
@@ -129,26 +126,22 @@ chunkWeights:
 	VMOVUPS 64(DX), Z1
 	VFMSUB213PS Z27, Z24, Z0
 	VFMSUB213PS Z27, Z24, Z1
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VRNDSCALEPS $8, Z0, Z2
+	VREDUCEPS $9, Z0, Z2
 	VMOVAPS Z9, Z4
-	VSUBPS Z2, Z0, Z0
-	VRNDSCALEPS $8, Z1, Z3
+	VREDUCEPS $9, Z1, Z3
 	VMOVAPS Z9, Z5
-	VSUBPS Z3, Z1, Z1
-	VFMADD213PS Z10, Z0, Z4
-	VFMADD213PS Z10, Z1, Z5
-	VFMADD213PS Z11, Z0, Z4
-	VFMADD213PS Z11, Z1, Z5
-	VFMADD213PS Z12, Z0, Z4
-	VFMADD213PS Z12, Z1, Z5
-	VFMADD213PS Z13, Z0, Z4
-	VFMADD213PS Z13, Z1, Z5
-	VFMADD213PS Z14, Z0, Z4
-	VFMADD213PS Z14, Z1, Z5
-	VSCALEFPS.Z Z2, Z4, K1, Z0
-	VSCALEFPS.Z Z3, Z5, K2, Z1
+	VFMADD213PS Z10, Z2, Z4
+	VFMADD213PS Z10, Z3, Z5
+	VFMADD213PS Z11, Z2, Z4
+	VFMADD213PS Z11, Z3, Z5
+	VFMADD213PS Z12, Z2, Z4
+	VFMADD213PS Z12, Z3, Z5
+	VFMADD213PS Z13, Z2, Z4
+	VFMADD213PS Z13, Z3, Z5
+	VFMADD213PS Z14, Z2, Z4
+	VFMADD213PS Z14, Z3, Z5
+	VSCALEFPS.Z Z0, Z4, K1, Z0
+	VSCALEFPS.Z Z1, Z5, K2, Z1
 	VADDPS Z0, Z6, Z6
 	VADDPS Z1, Z7, Z7
 	BYTE $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xd0; // VCVTNE2PS2BF16 Z0, Z1, Z2
@@ -187,12 +180,11 @@ TEXT ·slopePairsAVX512(SB), NOSPLIT, $0-8
 	VMOVDQU32 iota<>(SB), Z31
 	VPBROADCASTD splat00000010<>(SB), Z30
 	VMOVDQU32 zip<>(SB), Z27
-	VMOVUPS splatc3200000<>(SB), Z8
-	VMOVUPS splat3aaddd07<>(SB), Z9
-	VMOVUPS splat3c1e7544<>(SB), Z10
-	VMOVUPS splat3d635ba9<>(SB), Z11
-	VMOVUPS splat3e75fcde<>(SB), Z12
-	VMOVUPS splat3f317215<>(SB), Z13
+	VMOVUPS splat3af4ba7d<>(SB), Z9
+	VMOVUPS splat3c13bc2b<>(SB), Z10
+	VMOVUPS splat3d648e73<>(SB), Z11
+	VMOVUPS splat3e75edab<>(SB), Z12
+	VMOVUPS splat3f31725d<>(SB), Z13
 	VMOVUPS splat3f800000<>(SB), Z14
 	VBROADCASTSS 88(BX), Z26
 	VBROADCASTSS 92(BX), Z25
@@ -228,26 +220,22 @@ chunk:
 	VFMSUB213PS Z20, Z26, Z0
 	VMOVUPS 512(SI)(R15*2), Z1
 	VFMSUB213PS Z19, Z26, Z1
-	VMAXPS Z0, Z8, Z0
-	VMAXPS Z1, Z8, Z1
-	VRNDSCALEPS $8, Z0, Z2
+	VREDUCEPS $9, Z0, Z2
 	VMOVAPS Z9, Z4
-	VSUBPS Z2, Z0, Z0
-	VRNDSCALEPS $8, Z1, Z3
+	VREDUCEPS $9, Z1, Z3
 	VMOVAPS Z9, Z5
-	VSUBPS Z3, Z1, Z1
-	VFMADD213PS Z10, Z0, Z4
-	VFMADD213PS Z10, Z1, Z5
-	VFMADD213PS Z11, Z0, Z4
-	VFMADD213PS Z11, Z1, Z5
-	VFMADD213PS Z12, Z0, Z4
-	VFMADD213PS Z12, Z1, Z5
-	VFMADD213PS Z13, Z0, Z4
-	VFMADD213PS Z13, Z1, Z5
-	VFMADD213PS Z14, Z0, Z4
-	VFMADD213PS Z14, Z1, Z5
-	VSCALEFPS.Z Z2, Z4, K1, Z0
-	VSCALEFPS.Z Z3, Z5, K2, Z1
+	VFMADD213PS Z10, Z2, Z4
+	VFMADD213PS Z10, Z3, Z5
+	VFMADD213PS Z11, Z2, Z4
+	VFMADD213PS Z11, Z3, Z5
+	VFMADD213PS Z12, Z2, Z4
+	VFMADD213PS Z12, Z3, Z5
+	VFMADD213PS Z13, Z2, Z4
+	VFMADD213PS Z13, Z3, Z5
+	VFMADD213PS Z14, Z2, Z4
+	VFMADD213PS Z14, Z3, Z5
+	VSCALEFPS.Z Z0, Z4, K1, Z0
+	VSCALEFPS.Z Z1, Z5, K2, Z1
 	VMOVUPS 0(DX)(R15*2), Z2
 	VSUBPS Z18, Z2, Z2
 	VMULPS Z25, Z2, Z2
@@ -575,59 +563,59 @@ DATA splat00000010<>+56(SB)/4, $0x00000010
 DATA splat00000010<>+60(SB)/4, $0x00000010
 GLOBL splat00000010<>(SB), RODATA|NOPTR, $64
 
-DATA splat3aaddd07<>+0(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+4(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+8(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+12(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+16(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+20(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+24(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+28(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+32(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+36(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+40(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+44(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+48(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+52(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+56(SB)/4, $0x3aaddd07
-DATA splat3aaddd07<>+60(SB)/4, $0x3aaddd07
-GLOBL splat3aaddd07<>(SB), RODATA|NOPTR, $64
+DATA splat3af4ba7d<>+0(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+4(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+8(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+12(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+16(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+20(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+24(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+28(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+32(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+36(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+40(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+44(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+48(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+52(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+56(SB)/4, $0x3af4ba7d
+DATA splat3af4ba7d<>+60(SB)/4, $0x3af4ba7d
+GLOBL splat3af4ba7d<>(SB), RODATA|NOPTR, $64
 
-DATA splat3c1e7544<>+0(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+4(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+8(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+12(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+16(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+20(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+24(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+28(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+32(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+36(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+40(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+44(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+48(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+52(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+56(SB)/4, $0x3c1e7544
-DATA splat3c1e7544<>+60(SB)/4, $0x3c1e7544
-GLOBL splat3c1e7544<>(SB), RODATA|NOPTR, $64
+DATA splat3c13bc2b<>+0(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+4(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+8(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+12(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+16(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+20(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+24(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+28(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+32(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+36(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+40(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+44(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+48(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+52(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+56(SB)/4, $0x3c13bc2b
+DATA splat3c13bc2b<>+60(SB)/4, $0x3c13bc2b
+GLOBL splat3c13bc2b<>(SB), RODATA|NOPTR, $64
 
-DATA splat3d635ba9<>+0(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+4(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+8(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+12(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+16(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+20(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+24(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+28(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+32(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+36(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+40(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+44(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+48(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+52(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+56(SB)/4, $0x3d635ba9
-DATA splat3d635ba9<>+60(SB)/4, $0x3d635ba9
-GLOBL splat3d635ba9<>(SB), RODATA|NOPTR, $64
+DATA splat3d648e73<>+0(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+4(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+8(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+12(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+16(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+20(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+24(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+28(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+32(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+36(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+40(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+44(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+48(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+52(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+56(SB)/4, $0x3d648e73
+DATA splat3d648e73<>+60(SB)/4, $0x3d648e73
+GLOBL splat3d648e73<>(SB), RODATA|NOPTR, $64
 
 DATA splat3d9021bb<>+0(SB)/4, $0x3d9021bb
 DATA splat3d9021bb<>+4(SB)/4, $0x3d9021bb
@@ -701,23 +689,23 @@ DATA splat3e4cceac<>+56(SB)/4, $0x3e4cceac
 DATA splat3e4cceac<>+60(SB)/4, $0x3e4cceac
 GLOBL splat3e4cceac<>(SB), RODATA|NOPTR, $64
 
-DATA splat3e75fcde<>+0(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+4(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+8(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+12(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+16(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+20(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+24(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+28(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+32(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+36(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+40(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+44(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+48(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+52(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+56(SB)/4, $0x3e75fcde
-DATA splat3e75fcde<>+60(SB)/4, $0x3e75fcde
-GLOBL splat3e75fcde<>(SB), RODATA|NOPTR, $64
+DATA splat3e75edab<>+0(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+4(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+8(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+12(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+16(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+20(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+24(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+28(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+32(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+36(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+40(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+44(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+48(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+52(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+56(SB)/4, $0x3e75edab
+DATA splat3e75edab<>+60(SB)/4, $0x3e75edab
+GLOBL splat3e75edab<>(SB), RODATA|NOPTR, $64
 
 DATA splat3eaaaaaa<>+0(SB)/4, $0x3eaaaaaa
 DATA splat3eaaaaaa<>+4(SB)/4, $0x3eaaaaaa
@@ -755,24 +743,6 @@ DATA splat3f000000<>+56(SB)/4, $0x3f000000
 DATA splat3f000000<>+60(SB)/4, $0x3f000000
 GLOBL splat3f000000<>(SB), RODATA|NOPTR, $64
 
-DATA splat3f317215<>+0(SB)/4, $0x3f317215
-DATA splat3f317215<>+4(SB)/4, $0x3f317215
-DATA splat3f317215<>+8(SB)/4, $0x3f317215
-DATA splat3f317215<>+12(SB)/4, $0x3f317215
-DATA splat3f317215<>+16(SB)/4, $0x3f317215
-DATA splat3f317215<>+20(SB)/4, $0x3f317215
-DATA splat3f317215<>+24(SB)/4, $0x3f317215
-DATA splat3f317215<>+28(SB)/4, $0x3f317215
-DATA splat3f317215<>+32(SB)/4, $0x3f317215
-DATA splat3f317215<>+36(SB)/4, $0x3f317215
-DATA splat3f317215<>+40(SB)/4, $0x3f317215
-DATA splat3f317215<>+44(SB)/4, $0x3f317215
-DATA splat3f317215<>+48(SB)/4, $0x3f317215
-DATA splat3f317215<>+52(SB)/4, $0x3f317215
-DATA splat3f317215<>+56(SB)/4, $0x3f317215
-DATA splat3f317215<>+60(SB)/4, $0x3f317215
-GLOBL splat3f317215<>(SB), RODATA|NOPTR, $64
-
 DATA splat3f317218<>+0(SB)/4, $0x3f317218
 DATA splat3f317218<>+4(SB)/4, $0x3f317218
 DATA splat3f317218<>+8(SB)/4, $0x3f317218
@@ -790,6 +760,24 @@ DATA splat3f317218<>+52(SB)/4, $0x3f317218
 DATA splat3f317218<>+56(SB)/4, $0x3f317218
 DATA splat3f317218<>+60(SB)/4, $0x3f317218
 GLOBL splat3f317218<>(SB), RODATA|NOPTR, $64
+
+DATA splat3f31725d<>+0(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+4(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+8(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+12(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+16(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+20(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+24(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+28(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+32(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+36(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+40(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+44(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+48(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+52(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+56(SB)/4, $0x3f31725d
+DATA splat3f31725d<>+60(SB)/4, $0x3f31725d
+GLOBL splat3f31725d<>(SB), RODATA|NOPTR, $64
 
 DATA splat3f800000<>+0(SB)/4, $0x3f800000
 DATA splat3f800000<>+4(SB)/4, $0x3f800000
@@ -916,24 +904,6 @@ DATA splatbe7ffffc<>+52(SB)/4, $0xbe7ffffc
 DATA splatbe7ffffc<>+56(SB)/4, $0xbe7ffffc
 DATA splatbe7ffffc<>+60(SB)/4, $0xbe7ffffc
 GLOBL splatbe7ffffc<>(SB), RODATA|NOPTR, $64
-
-DATA splatc3200000<>+0(SB)/4, $0xc3200000
-DATA splatc3200000<>+4(SB)/4, $0xc3200000
-DATA splatc3200000<>+8(SB)/4, $0xc3200000
-DATA splatc3200000<>+12(SB)/4, $0xc3200000
-DATA splatc3200000<>+16(SB)/4, $0xc3200000
-DATA splatc3200000<>+20(SB)/4, $0xc3200000
-DATA splatc3200000<>+24(SB)/4, $0xc3200000
-DATA splatc3200000<>+28(SB)/4, $0xc3200000
-DATA splatc3200000<>+32(SB)/4, $0xc3200000
-DATA splatc3200000<>+36(SB)/4, $0xc3200000
-DATA splatc3200000<>+40(SB)/4, $0xc3200000
-DATA splatc3200000<>+44(SB)/4, $0xc3200000
-DATA splatc3200000<>+48(SB)/4, $0xc3200000
-DATA splatc3200000<>+52(SB)/4, $0xc3200000
-DATA splatc3200000<>+56(SB)/4, $0xc3200000
-DATA splatc3200000<>+60(SB)/4, $0xc3200000
-GLOBL splatc3200000<>(SB), RODATA|NOPTR, $64
 
 DATA splatff800000<>+0(SB)/4, $0xff800000
 DATA splatff800000<>+4(SB)/4, $0xff800000

@@ -4,65 +4,7 @@ package cpu
 
 import "unsafe"
 
-//go:noescape
-func blockU8AVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8AVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8AVX512_3(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8AVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8AVX512_5(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8AVX512_6(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-var blockU8AVX512 = blockKernels{unpack: nil, rows: [...]blockKernel{1: blockU8AVX512_1, 2: blockU8AVX512_2, 3: blockU8AVX512_3, 4: blockU8AVX512_4, 5: blockU8AVX512_5, 6: blockU8AVX512_6, 7: nil}}
-
-//go:noescape
-func blockU8MinAVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8MinAVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8MinAVX512_3(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8MinAVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8MinAVX512_5(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8MinAVX512_6(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-var blockU8MinAVX512 = blockKernels{unpack: nil, rows: [...]blockKernel{1: blockU8MinAVX512_1, 2: blockU8MinAVX512_2, 3: blockU8MinAVX512_3, 4: blockU8MinAVX512_4, 5: blockU8MinAVX512_5, 6: blockU8MinAVX512_6, 7: nil}}
-
-//go:noescape
-func blockU8PairAVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8PairAVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8PairAVX512_3(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8PairAVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8PairAVX512_5(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-//go:noescape
-func blockU8PairAVX512_6(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
-
-var blockU8PairAVX512 = blockKernels{unpack: nil, rows: [...]blockKernel{1: blockU8PairAVX512_1, 2: blockU8PairAVX512_2, 3: blockU8PairAVX512_3, 4: blockU8PairAVX512_4, 5: blockU8PairAVX512_5, 6: blockU8PairAVX512_6, 7: nil}}
+var blockQ8_0AVX512 = blockKernels{manyQ8_0AVX512, [...]blockKernel{nil, blockQ8_0AVX512_1, blockQ8_0AVX512_2, nil, blockQ8_0AVX512_4}}
 
 //go:noescape
 func blockQ8_0AVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
@@ -74,9 +16,9 @@ func blockQ8_0AVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Point
 func blockQ8_0AVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
 
 //go:noescape
-func unpackQ8_0AVX512(k int, out unsafe.Pointer, b unsafe.Pointer)
+func manyQ8_0AVX512(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each int, groups int, rest int)
 
-var blockQ8_0AVX512 = blockKernels{unpack: unpackQ8_0AVX512, rows: [...]blockKernel{1: blockQ8_0AVX512_1, 2: blockQ8_0AVX512_2, 4: blockQ8_0AVX512_4, 7: nil}}
+var blockQ4_0AVX512 = blockKernels{manyQ4_0AVX512, [...]blockKernel{nil, blockQ4_0AVX512_1, blockQ4_0AVX512_2, nil, blockQ4_0AVX512_4}}
 
 //go:noescape
 func blockQ4_0AVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
@@ -88,9 +30,9 @@ func blockQ4_0AVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Point
 func blockQ4_0AVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
 
 //go:noescape
-func unpackQ4_0AVX512(k int, out unsafe.Pointer, b unsafe.Pointer)
+func manyQ4_0AVX512(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each int, groups int, rest int)
 
-var blockQ4_0AVX512 = blockKernels{unpack: unpackQ4_0AVX512, rows: [...]blockKernel{1: blockQ4_0AVX512_1, 2: blockQ4_0AVX512_2, 4: blockQ4_0AVX512_4, 7: nil}}
+var blockQ4_1AVX512 = blockKernels{manyQ4_1AVX512, [...]blockKernel{nil, blockQ4_1AVX512_1, blockQ4_1AVX512_2, nil, blockQ4_1AVX512_4}}
 
 //go:noescape
 func blockQ4_1AVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
@@ -102,9 +44,9 @@ func blockQ4_1AVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Point
 func blockQ4_1AVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
 
 //go:noescape
-func unpackQ4_1AVX512(k int, out unsafe.Pointer, b unsafe.Pointer)
+func manyQ4_1AVX512(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each int, groups int, rest int)
 
-var blockQ4_1AVX512 = blockKernels{unpack: unpackQ4_1AVX512, rows: [...]blockKernel{1: blockQ4_1AVX512_1, 2: blockQ4_1AVX512_2, 4: blockQ4_1AVX512_4, 7: nil}}
+var blockQ5_0AVX512 = blockKernels{manyQ5_0AVX512, [...]blockKernel{nil, blockQ5_0AVX512_1, blockQ5_0AVX512_2, nil, blockQ5_0AVX512_4}}
 
 //go:noescape
 func blockQ5_0AVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
@@ -116,9 +58,9 @@ func blockQ5_0AVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Point
 func blockQ5_0AVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
 
 //go:noescape
-func unpackQ5_0AVX512(k int, out unsafe.Pointer, b unsafe.Pointer)
+func manyQ5_0AVX512(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each int, groups int, rest int)
 
-var blockQ5_0AVX512 = blockKernels{unpack: unpackQ5_0AVX512, rows: [...]blockKernel{1: blockQ5_0AVX512_1, 2: blockQ5_0AVX512_2, 4: blockQ5_0AVX512_4, 7: nil}}
+var blockQ5_1AVX512 = blockKernels{manyQ5_1AVX512, [...]blockKernel{nil, blockQ5_1AVX512_1, blockQ5_1AVX512_2, nil, blockQ5_1AVX512_4}}
 
 //go:noescape
 func blockQ5_1AVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
@@ -130,9 +72,9 @@ func blockQ5_1AVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Point
 func blockQ5_1AVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
 
 //go:noescape
-func unpackQ5_1AVX512(k int, out unsafe.Pointer, b unsafe.Pointer)
+func manyQ5_1AVX512(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each int, groups int, rest int)
 
-var blockQ5_1AVX512 = blockKernels{unpack: unpackQ5_1AVX512, rows: [...]blockKernel{1: blockQ5_1AVX512_1, 2: blockQ5_1AVX512_2, 4: blockQ5_1AVX512_4, 7: nil}}
+var blockQ4_KAVX512 = blockKernels{manyQ4_KAVX512, [...]blockKernel{nil, blockQ4_KAVX512_1, blockQ4_KAVX512_2, nil, blockQ4_KAVX512_4}}
 
 //go:noescape
 func blockQ4_KAVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
@@ -144,9 +86,9 @@ func blockQ4_KAVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Point
 func blockQ4_KAVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
 
 //go:noescape
-func unpackQ4_KAVX512(k int, out unsafe.Pointer, b unsafe.Pointer)
+func manyQ4_KAVX512(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each int, groups int, rest int)
 
-var blockQ4_KAVX512 = blockKernels{unpack: unpackQ4_KAVX512, rows: [...]blockKernel{1: blockQ4_KAVX512_1, 2: blockQ4_KAVX512_2, 4: blockQ4_KAVX512_4, 7: nil}}
+var blockQ5_KAVX512 = blockKernels{manyQ5_KAVX512, [...]blockKernel{nil, blockQ5_KAVX512_1, blockQ5_KAVX512_2, nil, blockQ5_KAVX512_4}}
 
 //go:noescape
 func blockQ5_KAVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
@@ -158,9 +100,9 @@ func blockQ5_KAVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Point
 func blockQ5_KAVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
 
 //go:noescape
-func unpackQ5_KAVX512(k int, out unsafe.Pointer, b unsafe.Pointer)
+func manyQ5_KAVX512(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each int, groups int, rest int)
 
-var blockQ5_KAVX512 = blockKernels{unpack: unpackQ5_KAVX512, rows: [...]blockKernel{1: blockQ5_KAVX512_1, 2: blockQ5_KAVX512_2, 4: blockQ5_KAVX512_4, 7: nil}}
+var blockQ6_KAVX512 = blockKernels{manyQ6_KAVX512, [...]blockKernel{nil, blockQ6_KAVX512_1, blockQ6_KAVX512_2, nil, blockQ6_KAVX512_4}}
 
 //go:noescape
 func blockQ6_KAVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
@@ -172,9 +114,9 @@ func blockQ6_KAVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Point
 func blockQ6_KAVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
 
 //go:noescape
-func unpackQ6_KAVX512(k int, out unsafe.Pointer, b unsafe.Pointer)
+func manyQ6_KAVX512(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each int, groups int, rest int)
 
-var blockQ6_KAVX512 = blockKernels{unpack: unpackQ6_KAVX512, rows: [...]blockKernel{1: blockQ6_KAVX512_1, 2: blockQ6_KAVX512_2, 4: blockQ6_KAVX512_4, 7: nil}}
+var blockAWQ4AVX512 = blockKernels{manyAWQ4AVX512, [...]blockKernel{nil, blockAWQ4AVX512_1, blockAWQ4AVX512_2, nil, blockAWQ4AVX512_4}}
 
 //go:noescape
 func blockAWQ4AVX512_1(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
@@ -186,9 +128,7 @@ func blockAWQ4AVX512_2(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Point
 func blockAWQ4AVX512_4(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int)
 
 //go:noescape
-func unpackAWQ4AVX512(k int, out unsafe.Pointer, b unsafe.Pointer)
-
-var blockAWQ4AVX512 = blockKernels{unpack: unpackAWQ4AVX512, rows: [...]blockKernel{1: blockAWQ4AVX512_1, 2: blockAWQ4AVX512_2, 4: blockAWQ4AVX512_4, 7: nil}}
+func manyAWQ4AVX512(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, tile unsafe.Pointer, each int, groups int, rest int)
 
 // quantizeRowAVX512 writes 32 codes, absmax/127, the starting values for codes with that zero (two of them if pair is not zero), and scale·Σcodes.
 //

@@ -38,6 +38,9 @@ func fmaAVX512(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, in1 unsafe.Pointe
 func addScaledAVX512(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, in1 unsafe.Pointer, scalars unsafe.Pointer)
 
 //go:noescape
+func scaleAVX512(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer)
+
+//go:noescape
 func scaleMulAVX512(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, in1 unsafe.Pointer, scalars unsafe.Pointer)
 
 //go:noescape
@@ -78,6 +81,9 @@ func rotateAVX512(n int, out0 unsafe.Pointer, out1 unsafe.Pointer, in0 unsafe.Po
 
 //go:noescape
 func sumAVX512(n int, in0 unsafe.Pointer, result unsafe.Pointer)
+
+//go:noescape
+func squaresAVX512(n int, in0 unsafe.Pointer, result unsafe.Pointer)
 
 //go:noescape
 func dotAVX512(n int, in0 unsafe.Pointer, in1 unsafe.Pointer, result unsafe.Pointer)
@@ -144,6 +150,9 @@ func fmaAVX2(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, in1 unsafe.Pointer,
 func addScaledAVX2(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, in1 unsafe.Pointer, scalars unsafe.Pointer)
 
 //go:noescape
+func scaleAVX2(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, scalars unsafe.Pointer)
+
+//go:noescape
 func scaleMulAVX2(n int, out0 unsafe.Pointer, in0 unsafe.Pointer, in1 unsafe.Pointer, scalars unsafe.Pointer)
 
 //go:noescape
@@ -184,6 +193,9 @@ func rotateAVX2(n int, out0 unsafe.Pointer, out1 unsafe.Pointer, in0 unsafe.Poin
 
 //go:noescape
 func sumAVX2(n int, in0 unsafe.Pointer, result unsafe.Pointer)
+
+//go:noescape
+func squaresAVX2(n int, in0 unsafe.Pointer, result unsafe.Pointer)
 
 //go:noescape
 func dotAVX2(n int, in0 unsafe.Pointer, in1 unsafe.Pointer, result unsafe.Pointer)

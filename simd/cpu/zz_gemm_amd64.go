@@ -4,6 +4,9 @@ package cpu
 
 import "unsafe"
 
+//go:noescape
+func gemmBF16NarrowAVX512_14(k int, a unsafe.Pointer, b unsafe.Pointer, c unsafe.Pointer, ldc int, sums unsafe.Pointer)
+
 var gemmF32AVX512 = []microKernel{nil, gemmF32AVX512_1, gemmF32AVX512_2, gemmF32AVX512_3, gemmF32AVX512_4, gemmF32AVX512_5, gemmF32AVX512_6, gemmF32AVX512_7, gemmF32AVX512_8, gemmF32AVX512_9, gemmF32AVX512_10, gemmF32AVX512_11, gemmF32AVX512_12, gemmF32AVX512_13, gemmF32AVX512_14}
 
 //go:noescape

@@ -17,6 +17,7 @@ import (
 
 	"quire/kernel/history"
 	"quire/kernel/kernelspec"
+	"quire/lib/show"
 	"quire/simd"
 )
 
@@ -161,16 +162,16 @@ func buildCache(ctx context.Context) finding {
 	if dir == "" {
 		return finding{name: "build cache", found: "none"}
 	}
-	return finding{name: "build cache", found: fmt.Sprintf("%s, %s", dir, megabytes(dir))}
+	return finding{name: "build cache", found: fmt.Sprintf("%s, %s", dir, sizeOf(dir))}
 }
 
 func pastCells() finding {
 	path := history.DefaultPath()
-	return finding{name: "history", found: fmt.Sprintf("%s, %s", path, megabytes(path))}
+	return finding{name: "history", found: fmt.Sprintf("%s, %s", path, sizeOf(path))}
 }
 
-// megabytes is the size of a file or folder.
-func megabytes(path string) string {
+// sizeOf is the size of a file or folder.
+func sizeOf(path string) string {
 	var total int64
 	_ = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
@@ -180,5 +181,5 @@ func megabytes(path string) string {
 		}
 		return nil
 	})
-	return fmt.Sprintf("%.1f MB", float64(total)/1e6)
+	return show.Size(total)
 }

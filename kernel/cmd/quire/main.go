@@ -35,6 +35,6 @@ func main() {
 	defer stop()
 	app := kong.Parse(&commands{}, kong.Name("quire"),
 		kong.Description("A Jupyter kernel for Go with the whole life of a language model as its standard library."),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
+		kong.ShortUsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)))
 	app.FatalIfErrorf(app.Run())
 }

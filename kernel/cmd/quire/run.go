@@ -42,8 +42,18 @@ func (c runCmd) Run(ctx context.Context) error {
 	}
 	nb.Metadata["kernelspec"] = map[string]any{"name": "quire", "display_name": "Go (Quire)", "language": "go"}
 	nb.Metadata["language_info"] = kernelspec.LanguageInfo()
+	executed, err := create(c.Output) // before the minutes that cells may take
+	if err != nil {
+		return err
+	}
+	defer executed.drop()
+	report, err := create(c.HTML)
+	if err != nil {
+		return err
+	}
+	defer report.drop()
 	failed := nb.Execute(ctx, startSession, notebook.Options{Timeout: c.Timeout, AllowErrors: c.AllowErrors, Progress: os.Stdout})
-	err = errors.Join(c.write(c.Output, nb.Write), c.write(c.HTML, func(w io.Writer) error {
+	err = errors.Join(executed.write(nb.Write), report.write(func(w io.Writer) error {
 		return reportOf(strings.TrimSuffix(filepath.Base(c.Notebook), ".ipynb"), nb).WriteHTML(w)
 	}))
 	if cell, ok := errors.AsType[*notebook.CellError](failed); ok {
@@ -52,19 +62,41 @@ func (c runCmd) Run(ctx context.Context) error {
 	return errors.Join(failed, err)
 }
 
-// write writes a file as a whole or not at all; nothing for an empty path.
-func (runCmd) write(path string, content func(io.Writer) error) error {
+// outFile is a file that is written as a whole or not at all. Nil is none.
+type outFile struct {
+	path string
+	tmp  *os.File // beside it
+}
+
+// create makes sure that path can be written; "" gives nil.
+func create(path string) (*outFile, error) {
 	if path == "" {
+		return nil, nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder: give the name of a file in it", path)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
+		return nil, fmt.Errorf("cannot write %s: %w: give a folder that exists and is yours", path, pe.Err)
+	}
+	return &outFile{path, tmp}, err
+}
+
+func (f *outFile) write(content func(io.Writer) error) error {
+	if f == nil {
 		return nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
+	if err := errors.Join(content(f.tmp), f.tmp.Chmod(0o644), f.tmp.Close()); err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	err = errors.Join(content(f), f.Chmod(0o644), f.Close())
-	if err != nil {
-		return err
+	return os.Rename(f.tmp.Name(), f.path)
+}
+
+// drop removes what write has not put in its place.
+func (f *outFile) drop() {
+	if f != nil {
+		f.tmp.Close()
+		os.Remove(f.tmp.Name())
 	}
-	return os.Rename(f.Name(), path)
 }

@@ -30,7 +30,7 @@
 //
 //	params.go   what a request asks for        sampler.go  Pick, Probs, Best, Verify
 //	logits.go   stages 1–4                     filter.go   stages 5–11
-//	select.go   partial selection              exp.go      float32 exponential, the same bits on every machine
+//	select.go   partial selection              exp.go      passes over a vocabulary, the same bits on every machine
 //
 // **Invariant:** a token depends on its logits, the history, the mask and the parameters alone, not on the batch it is in
 // or on how often a sequence was evicted and recomputed: the random number of a position is a function of the seed and

@@ -8,15 +8,17 @@ import (
 	"quire/lib/infer/grammar"
 )
 
-// workspace is the scratch of one call: ids in ascending order with their weights, proportional to probabilities, the most
-// likely id's being 1.
+// workspace is the scratch of one call. weight are proportional to probabilities, the most likely id's being 1: of every id of the vocabulary, where all is set, else of ids, which ascend.
 type workspace struct {
+	all    bool
 	ids    []uint32
 	weight []float32
+	sums   []float64 // of weight, block by block
 	score  []float32
 	order  []key
+	part   [block]float32
 
-	logits []float32 // stages 1 to 4 change this copy
+	logits []float32 // stages 1 to 5 change this copy
 	counts []uint32  // of history by id; all zero between two calls
 }
 
@@ -43,84 +45,106 @@ func release(w *workspace) {
 	spare.list = append(spare.list, w)
 }
 
-// filter leaves what stages 5 to 10 leave in w.ids with weights and returns the sum of those; 0 where nothing is left.
-func (s *Sampler) filter(w *workspace, l []float32, allow *grammar.Mask) (total float64) {
-	if k := s.p.TopK; k > 0 && k < len(l) {
+// few is which part of the vocabulary a mask may allow for its ids to be taken one by one.
+const few = 16
+
+// filter leaves the weights of what stages 5 to 10 leave in w and returns their sum; 0 where nothing is left.
+func (s *Sampler) filter(w *workspace, l []float32, allow *grammar.Mask) float64 {
+	w.all = false
+	switch k := s.p.TopK; {
+	case k > 0 && k < len(l):
 		w.topK(l, allow, k)
-	} else {
+	case allow != nil && allow.Count() < len(l)/few:
 		w.allowed(l, allow)
+	case allow != nil:
+		l, w.all = w.masked(l, allow), true
+	default:
+		w.all = true
 	}
-	if len(w.ids) == 0 {
+	total, top := w.weigh(l, s.p.Temperature)
+	if total == 0 {
 		return 0
 	}
-	total = w.weigh(l, s.p.Temperature)
 	if p := s.p.TopP; p > 0 && p < 1 {
 		total = w.nucleus(total, float64(p))
 	}
 	if p := s.p.MinP; p > 0 {
-		total = w.keep(w.weight, keyOf(min(p, 1), math.MaxUint32))
+		total = w.sift(min(p, 1))
 	}
 	if p := s.p.TypicalP; p > 0 && p < 1 {
-		total = w.typical(total, float64(p))
+		total = w.typical(l, top, 1/s.p.Temperature, total, float64(p))
 	}
 	return total
 }
 
-// weigh sets the weights of ids at a temperature and drops those that underflow.
-func (w *workspace) weigh(l []float32, temperature float32) (total float64) {
-	top := l[w.ids[0]]
-	for _, id := range w.ids {
-		top = max(top, l[id])
+// weigh sets the weights at a temperature and returns their sum and the largest logit; 0 where none is above −∞.
+func (w *workspace) weigh(l []float32, temperature float32) (total float64, top float32) {
+	n := len(l)
+	if !w.all {
+		n = len(w.ids)
 	}
-	top = min(top, math.MaxFloat32)
-	inv := 1 / temperature
-	w.weight = slices.Grow(w.weight[:0], len(w.ids))[:len(w.ids)]
-	for i, id := range w.ids {
-		w.weight[i] = tempered(l[id], top, inv)
-	}
-	expAll(w.weight)
-	n := 0
-	for i, v := range w.weight {
-		w.ids[n], w.weight[n] = w.ids[i], v
-		total += float64(v)
-		if v > 0 {
-			n++
+	w.weight = slices.Grow(w.weight[:0], n)[:n]
+	if !w.all {
+		for i, id := range w.ids {
+			w.weight[i] = l[id]
 		}
+		l = w.weight
 	}
-	w.ids, w.weight = w.ids[:n], w.weight[:n]
-	return total
+	if top = min(largest(l), math.MaxFloat32); top == never {
+		return 0, top
+	}
+	w.sums = w.sums[:0]
+	for lo := 0; lo < n; lo += block {
+		hi := min(lo+block, n)
+		sum := expBlock(w.weight[lo:hi], l[lo:hi], top, 1/temperature)
+		w.sums = append(w.sums, sum)
+		total += sum
+	}
+	return total, top
 }
 
-// tempered is (v−top)·inv, 0 at the top even where inv is infinite.
-func tempered(v, top, inv float32) float32 {
-	if v >= top {
-		return 0
+// sift drops the ids whose weight is below least, a positive number, and returns the sum of the weights that stay.
+func (w *workspace) sift(least float32) (total float64) {
+	if w.all {
+		w.ids = w.ids[:0]
 	}
-	return (v - top) * inv
+	n := 0
+	for i := next(w.weight, 0, least); i < len(w.weight); i = next(w.weight, i+1, least) {
+		if w.all {
+			w.ids = append(w.ids, uint32(i))
+		} else {
+			w.ids[n] = w.ids[i]
+		}
+		w.weight[n] = w.weight[i]
+		total += float64(w.weight[n])
+		n++
+	}
+	w.all, w.ids, w.weight = false, w.ids[:n], w.weight[:n]
+	return total
 }
 
 // nucleus is top-p. Ids so unlikely that all of them together are less than what is cut away need no ranking.
 func (w *workspace) nucleus(total, p float64) float64 {
-	floor := float32((1 - p) * total / float64(len(w.ids)))
+	w.sift(max(float32((1-p)*total/float64(len(w.weight))), math.SmallestNonzeroFloat32))
 	w.order = w.order[:0]
 	for i, v := range w.weight {
-		if v >= floor {
-			w.order = append(w.order, keyOf(v, uint32(i)))
-		}
+		w.order = append(w.order, keyOf(v, uint32(i)))
 	}
 	return w.keep(w.weight, reach(w.order, w.weight, p*total))
 }
 
 // typical keeps the ids whose surprise −ln p is nearest to its mean, the entropy, until they add up to p; equals of the
 // last one stay, as Hugging Face's TypicalLogitsWarper has it.
-func (w *workspace) typical(total, p float64) float64 {
-	entropy := 0.0
+func (w *workspace) typical(l []float32, top, inv float32, total, p float64) float64 {
+	w.sift(math.SmallestNonzeroFloat32)
+	entropy, whole := 0.0, math.Log(total)
 	w.score = slices.Grow(w.score[:0], len(w.ids))[:len(w.ids)]
 	for i, v := range w.weight {
-		surprise := math.Log(total / float64(v))
-		entropy += float64(v) / total * surprise
+		surprise := whole - float64(tempered(l[w.ids[i]], top, inv))
+		entropy += float64(v) * surprise
 		w.score[i] = float32(surprise)
 	}
+	entropy /= total
 	w.order = w.order[:0]
 	for i, v := range w.score {
 		w.score[i] = -float32(math.Abs(float64(v) - entropy))
@@ -144,12 +168,21 @@ func (w *workspace) keep(score []float32, last key) (total float64) {
 	return total
 }
 
-// draw returns the first id at which the sum of weights passes at.
+// draw returns the first id at which the sum of weights passes at: the last one where rounding keeps it from doing so.
 func (w *workspace) draw(at float64) uint32 {
-	for i, v := range w.weight {
-		if at -= float64(v); at < 0 {
-			return w.ids[i]
-		}
+	i := 0
+	for b := 0; w.all && b < len(w.sums) && at >= w.sums[b]; b++ {
+		at -= w.sums[b]
+		i += block
 	}
-	return w.ids[len(w.ids)-1]
+	for i < len(w.weight) && !(at < float64(w.weight[i])) {
+		at -= float64(w.weight[i])
+		i++
+	}
+	for i = min(i, len(w.weight)-1); w.weight[i] == 0; i-- {
+	}
+	if w.all {
+		return uint32(i)
+	}
+	return w.ids[i]
 }

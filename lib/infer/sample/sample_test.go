@@ -408,11 +408,6 @@ func TestValidate(t *testing.T) {
 }
 
 func TestExp(t *testing.T) {
-	exp := func(x float32) float32 {
-		xs := []float32{x}
-		expAll(xs)
-		return xs[0]
-	}
 	for x := float32(0); x > -100; x -= 0.0137 {
 		got, want := float64(exp(x)), math.Exp(float64(x))
 		if x > -87 && math.Abs(got-want) > 0x1p-21*want || x <= -87 && got != 0 {
@@ -421,6 +416,44 @@ func TestExp(t *testing.T) {
 	}
 	if exp(0) != 1 || exp(float32(math.Inf(-1))) != 0 || exp(float32(math.NaN())) != 0 {
 		t.Error("exp at its ends")
+	}
+}
+
+// TestPasses: the passes over a vocabulary that this machine uses give the bits of the plain ones, at every length around the width of vectors and of blocks, with infinities and NaN.
+func TestPasses(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 0))
+	odd := []float32{float32(math.Inf(-1)), float32(math.NaN()), float32(math.Inf(1)), 0, -math.MaxFloat32, math.MaxFloat32}
+	for n := range block + 1 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(r.NormFloat64() * 40)
+			if n%3 == 0 && r.IntN(9) == 0 {
+				x[i] = odd[r.IntN(len(odd))]
+			}
+		}
+		top := largestGo(x)
+		if got := largest(x); got != top {
+			t.Fatalf("%d values: the largest is %v, want %v", n, got, top)
+		}
+		for _, floor := range []float32{-50, 0, 30, top, float32(math.Inf(1))} {
+			for from := range min(n, 40) {
+				if got, want := next(x, from, floor), nextGo(x, from, floor); got != want {
+					t.Fatalf("%d values: the next one from %d of at least %v is %d, want %d", n, from, floor, got, want)
+				}
+			}
+		}
+		for _, inv := range []float32{1, 1.25, 0.01, float32(math.Inf(1))} {
+			got, want := make([]float32, n), make([]float32, n)
+			a, b := expBlock(got, x, min(top, math.MaxFloat32), inv), expBlockGo(want, x, min(top, math.MaxFloat32), inv)
+			for i := range got {
+				if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+					t.Fatalf("%d values, 1/temperature %v: weight of %v below %v is %v, want %v", n, inv, x[i], top, got[i], want[i])
+				}
+			}
+			if a != b {
+				t.Fatalf("%d values, 1/temperature %v: the sum is %v, want %v", n, inv, a, b)
+			}
+		}
 	}
 }
 
@@ -464,7 +497,7 @@ func BenchmarkPick(b *testing.B) {
 		p    Params
 	}{
 		{"greedy", Params{}}, {"temperature", Params{Temperature: 0.8}}, {"topk50", Params{Temperature: 0.8, TopK: 50}},
-		{"topp0.8", Params{Temperature: 0.8, TopP: 0.8}}, {"topk50+topp+penalties", Params{Temperature: 0.8, TopK: 50, TopP: 0.8, RepetitionPenalty: 1.1, FrequencyPenalty: 0.2}},
+		{"topp0.8", Params{Temperature: 0.8, TopP: 0.8}}, {"minp0.05", Params{Temperature: 0.8, MinP: 0.05}}, {"topk50+topp+penalties", Params{Temperature: 0.8, TopK: 50, TopP: 0.8, RepetitionPenalty: 1.1, FrequencyPenalty: 0.2}},
 		{"typical", Params{Temperature: 0.8, TypicalP: 0.9}}, {"logprobs", Params{TopLogProbs: 5}},
 	} {
 		b.Run("params="+c.name, func(b *testing.B) {

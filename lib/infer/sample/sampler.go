@@ -67,7 +67,7 @@ func (s *Sampler) Pick(logits []float32, history []uint32, allow *grammar.Mask) 
 		c.ID = argmax(l, allow)
 	}
 	if (s.p.LogProbs || s.p.TopLogProbs > 0) && c.ID != None {
-		lse := logSumExp(logits)
+		lse := w.logSumExp(logits)
 		c.LogProb = float32(float64(logits[c.ID]) - lse)
 		c.Top = s.best(w, logits, nil, lse, s.p.TopLogProbs)
 	}
@@ -96,6 +96,12 @@ func (s *Sampler) Probs(dst, logits []float32, history []uint32, allow *grammar.
 		}
 		return
 	}
+	if w.all {
+		for i, v := range w.weight {
+			dst[i] = float32(float64(v) / total)
+		}
+		return
+	}
 	clear(dst)
 	for i, id := range w.ids {
 		dst[id] = float32(float64(w.weight[i]) / total)
@@ -110,8 +116,15 @@ func (s *Sampler) Best(logits []float32, history []uint32, allow *grammar.Mask, 
 	w := acquire()
 	defer release(w)
 	l := s.adjust(w, logits, history)
-	lse := logSumExp(l)
+	lse := w.logSumExp(l)
 	return s.best(w, s.ban(w, l, history), allow, lse, n)
+}
+
+// Summary returns the most likely id of a row, the lowest of equals, and ln Σ eˡ, with which a logit becomes a log-probability.
+func Summary(logits []float32) (best uint32, logSum float64) {
+	w := acquire()
+	defer release(w)
+	return argmax(logits, nil), w.logSumExp(logits)
 }
 
 // Verify decides over a token that was drafted at position len(history) with probabilities draft, given the target's
@@ -198,12 +211,9 @@ func (s *Sampler) best(w *workspace, logits []float32, allow *grammar.Mask, lse 
 func argmax(l []float32, allow *grammar.Mask) uint32 {
 	best, top, first := None, never, None
 	if allow == nil {
-		for i, v := range l {
-			if v > top {
-				best, top = uint32(i), v
-			}
+		if first, top = 0, largest(l); top > never {
+			best = uint32(next(l, 0, top))
 		}
-		first = 0
 	} else {
 		for id := range allow.All() {
 			if int(id) >= len(l) {

@@ -15,13 +15,15 @@ const (
 	pairPitch   = 4 * keyBlock // of weights of two rows, key by key side by side
 )
 
+// exp2Floor are the coefficients of 2^f for 0 ≤ f < 1, highest first: a least maximum fit with 2^0 = 1, relative error below 1.6·2⁻²⁴.
+var exp2Floor = []float64{0.0018671300495043397, 0.009017030708491802, 0.05579991266131401, 0.24016444385051727, 0.6931512951850891, 1}
+
 // exp2Coefficients of 2^f for |f| ≤ 1/2, highest first: a least maximum fit with 2^0 = 1, relative error below 1.9·2⁻²⁴.
 var exp2Coefficients = []float64{0.0013264723820611835, 0.009671512991189957, 0.05550733581185341, 0.24022242426872253, 0.6931470036506653, 1}
 
 // Registers that hold constants.
 const (
-	clampReg = 8  // of exp2: the least exponent
-	polyReg  = 9  // to 14: its coefficients
+	polyReg  = 9  // to 14: the coefficients of exp2
 	iotaReg  = 31 // 0 to 15
 	stepReg  = 30 // 16
 	limitReg = 28 // number of keys that the row sees
@@ -48,8 +50,7 @@ func attentionFile(f *file) {
 }
 
 func (f *file) loadExp2() {
-	f.i("VMOVUPS", f.splat(-160), z(clampReg))
-	for i, c := range exp2Coefficients {
+	for i, c := range exp2Floor {
 		f.i("VMOVUPS", f.splat(float32(c)), z(polyReg+i))
 	}
 }
@@ -59,23 +60,19 @@ func (f *file) exp2(y, n []int, masks []string) {
 	p := make([]int, len(y))
 	for i := range y {
 		p[i] = n[i] + len(n)
-		f.i("VMAXPS", z(y[i]), z(clampReg), z(y[i]))
-	}
-	for i := range y {
-		f.i("VRNDSCALEPS", "$8", z(y[i]), z(n[i]))
+		f.i("VREDUCEPS", "$9", z(y[i]), z(n[i])) // y − ⌊y⌋
 		f.i("VMOVAPS", z(polyReg), z(p[i]))
-		f.i("VSUBPS", z(n[i]), z(y[i]), z(y[i]))
 	}
-	for c := 1; c < len(exp2Coefficients); c++ {
+	for c := 1; c < len(exp2Floor); c++ {
 		for i := range y {
-			f.i("VFMADD213PS", z(polyReg+c), z(y[i]), z(p[i]))
+			f.i("VFMADD213PS", z(polyReg+c), z(n[i]), z(p[i]))
 		}
 	}
-	for i := range y {
+	for i := range y { // VSCALEFPS takes ⌊y⌋ itself
 		if masks == nil {
-			f.i("VSCALEFPS", z(n[i]), z(p[i]), z(y[i]))
+			f.i("VSCALEFPS", z(y[i]), z(p[i]), z(y[i]))
 		} else {
-			f.i("VSCALEFPS.Z", z(n[i]), z(p[i]), masks[i], z(y[i]))
+			f.i("VSCALEFPS.Z", z(y[i]), z(p[i]), masks[i], z(y[i]))
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package asmgen
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A block kernel multiplies rows of A, quantised to 8 bits per 32 elements of k, by a panel of 32 columns of a block format. Columns are interleaved so that
 // a lane is a column: a step of VPDPBUSD takes four elements of k of 16 columns. The packed panel is a sequence of superblocks, each a head and subs
@@ -10,12 +13,11 @@ import "fmt"
 //
 // Integer sums start at magic − zero·Σcodes: as a float32 they are 1.5·2²³ plus the sum, so that no conversion and no correction is left.
 const (
-	aBlock  = 48
-	aScale  = 32
-	aStart  = 36
-	aSum    = 44
-	magic   = 0x4b400000
-	blockMR = 6 // rows of the largest kernel: 12 integer and 12 float accumulators
+	aBlock = 48
+	aScale = 32
+	aStart = 36
+	aSum   = 44
+	magic  = 0x4b400000
 )
 
 // format is a block format as the kernels see it.
@@ -29,7 +31,6 @@ type format struct {
 	scale           func(f *file, t isa, j, group int, s, tmp string) // of vector j of columns
 	minimum         func(f *file, t isa, j int, m, s, tmp string)
 	codes           func(f *file, fm *format, group int, emit func(step int))
-	rows            []int
 }
 
 const (
@@ -44,16 +45,13 @@ const (
 	mReg   = 4 // minima: 4, 5
 	vReg   = 6 // spare: 6, 7
 	rowReg = 6 // broadcast of A, once the codes are in place
+	rawReg = 8 // packed codes: 8, 9
 )
 
 func z(i int) string { return fmt.Sprintf("Z%d", i) }
 
 func halfScale(off int, base string) func(f *file, t isa, j, group int, s, tmp string) {
 	return func(f *file, t isa, j, _ int, s, _ string) { f.i("VCVTPH2PS", mem(off+2*t.lanes()*j, base), s) }
-}
-
-func floatScale(f *file, t isa, j, group int, s, _ string) {
-	f.i("VMOVUPS", mem(128*group+t.bytes*j, subReg), s)
 }
 
 // byteScale is a half in the superblock's head times a byte in the sub-block's, widened by op.
@@ -67,7 +65,6 @@ func byteScale(half int, op string, bytes func(group int) int) func(f *file, t i
 }
 
 func formats() []*format {
-	few, all := []int{1, 2, 4}, []int{1, 2, 3, 4, 5, 6}
 	halfMin := func(f *file, t isa, j int, m, _, _ string) { f.i("VCVTPH2PS", mem(64+2*t.lanes()*j, subReg), m) }
 	kScale := byteScale(0, "VPMOVZXBD", func(int) int { return 0 })
 	kMin := func(f *file, t isa, j int, m, _, tmp string) {
@@ -80,20 +77,16 @@ func formats() []*format {
 		f.i("VXORPS", f.splatBits(1<<31), m, m)
 	}
 	return []*format{
-		{name: "U8", subs: 1, head: 128, data: 1024, groups: 1, scale: floatScale, codes: bytes8, rows: all},
-		{name: "U8Min", subs: 1, head: 256, data: 1024, min: true, groups: 1, scale: floatScale, codes: bytes8, rows: all,
-			minimum: func(f *file, t isa, j int, m, _, _ string) { f.i("VMOVUPS", mem(128+t.bytes*j, subReg), m) }},
-		{name: "U8Pair", subs: 1, head: 256, data: 1024, groups: 2, scale: floatScale, codes: bytes8, rows: all},
-		{name: "Q8_0", subs: 1, head: 64, data: 1024, groups: 1, scale: halfScale(0, subReg), codes: bytes8, rows: few},
-		{name: "Q4_0", subs: 1, head: 64, data: 512, groups: 1, scale: halfScale(0, subReg), codes: nibbles(0), rows: few},
-		{name: "Q4_1", subs: 1, head: 128, data: 512, min: true, groups: 1, scale: halfScale(0, subReg), minimum: halfMin, codes: nibbles(0), rows: few},
-		{name: "Q5_0", subs: 1, head: 64, data: 640, groups: 1, scale: halfScale(0, subReg), codes: nibbles(1), rows: few},
-		{name: "Q5_1", subs: 1, head: 128, data: 640, min: true, groups: 1, scale: halfScale(0, subReg), minimum: halfMin, codes: nibbles(1), rows: few},
-		{name: "Q4_K", subs: 8, superHead: 128, head: 64, data: 512, min: true, groups: 1, scale: kScale, minimum: kMin, codes: nibbles(0), rows: few},
-		{name: "Q5_K", subs: 8, superHead: 128, head: 64, data: 640, min: true, groups: 1, scale: kScale, minimum: kMin, codes: nibbles(1), rows: few},
-		{name: "Q6_K", subs: 8, superHead: 64, head: 64, data: 768, groups: 2, codes: nibbles(2), rows: few,
+		{name: "Q8_0", subs: 1, head: 64, data: 1024, groups: 1, scale: halfScale(0, subReg), codes: bytes8},
+		{name: "Q4_0", subs: 1, head: 64, data: 512, groups: 1, scale: halfScale(0, subReg), codes: nibbles(0)},
+		{name: "Q4_1", subs: 1, head: 128, data: 512, min: true, groups: 1, scale: halfScale(0, subReg), minimum: halfMin, codes: nibbles(0)},
+		{name: "Q5_0", subs: 1, head: 64, data: 640, groups: 1, scale: halfScale(0, subReg), codes: nibbles(1)},
+		{name: "Q5_1", subs: 1, head: 128, data: 640, min: true, groups: 1, scale: halfScale(0, subReg), minimum: halfMin, codes: nibbles(1)},
+		{name: "Q4_K", subs: 8, superHead: 128, head: 64, data: 512, min: true, groups: 1, scale: kScale, minimum: kMin, codes: nibbles(0)},
+		{name: "Q5_K", subs: 8, superHead: 128, head: 64, data: 640, min: true, groups: 1, scale: kScale, minimum: kMin, codes: nibbles(1)},
+		{name: "Q6_K", subs: 8, superHead: 64, head: 64, data: 768, groups: 2, codes: nibbles(2),
 			scale: byteScale(0, "VPMOVSXBD", func(group int) int { return 32 * group })},
-		{name: "AWQ4", subs: 4, superHead: 96, data: 512, min: true, groups: 1, scale: halfScale(0, superReg), minimum: awqMin, codes: nibbles(0), rows: few},
+		{name: "AWQ4", subs: 4, superHead: 96, data: 512, min: true, groups: 1, scale: halfScale(0, superReg), minimum: awqMin, codes: nibbles(0)},
 	}
 }
 
@@ -111,23 +104,23 @@ func bytes8(f *file, fm *format, group int, emit func(step int)) {
 }
 
 // nibbles does so for codes whose low four bits are halves of bytes, steps 0–3 the lower, and whose high bits follow: one bit, bit 8b+s of a lane for byte b of
-// step s, or two, bits 8b+2(s mod 4) of the lanes of half s/4.
+// step s, or two, bits 8b+2(s mod 4) of the lanes of half s/4. A byte is read once for both halves, unless they belong to two groups.
 func nibbles(high int) func(f *file, fm *format, group int, emit func(step int)) {
 	return func(f *file, fm *format, group int, emit func(step int)) {
-		for half := range 2 {
-			if fm.groups == 2 && half != group {
-				continue
-			}
-			for s := range 4 {
+		for s := range 4 {
+			for half := range 2 {
+				if fm.groups == 2 && half != group {
+					continue
+				}
 				for j := range nv {
-					w := z(wReg + j)
-					if half == 0 {
-						f.i("VPANDD", mem(fm.head+(2*s+j)*64, subReg), z(vReg+1), w)
-					} else {
-						f.i("VMOVDQU32", mem(fm.head+(2*s+j)*64, subReg), w)
-						f.i("VPSRLD", "$4", w, w)
-						f.i("VPANDD", z(vReg+1), w, w)
+					raw, w := z(rawReg+j), z(wReg+j)
+					if half == 0 || fm.groups == 2 {
+						f.i("VMOVDQU32", mem(fm.head+(2*s+j)*64, subReg), raw)
 					}
+					if half == 1 {
+						f.i("VPSRLD", "$4", raw, raw)
+					}
+					f.i("VPANDD", z(vReg+1), raw, w)
 					f.highBits(fm, high, half, s, j)
 				}
 				emit(4*half + s)
@@ -149,27 +142,34 @@ func (f *file) highBits(fm *format, high, half, s, j int) {
 	f.i("VPTERNLOGD", "$0xf8", f.splatBits(mask), tmp, z(wReg+j))
 }
 
+// fewRows are the row counts with a kernel of their own, which keeps its sums in registers.
+var fewRows = []int{1, 2, 4}
+
 func blocksFile(f *file) {
 	for _, fm := range formats() {
-		for _, mr := range fm.rows {
+		fmt.Fprintf(&f.stubs, "var block%sAVX512 = blockKernels{many%sAVX512, [...]blockKernel{nil", fm.name, fm.name)
+		for mr := 1; mr <= fewRows[len(fewRows)-1]; mr++ {
+			name := "nil"
+			if slices.Contains(fewRows, mr) {
+				name = fmt.Sprintf("block%sAVX512_%d", fm.name, mr)
+			}
+			f.stubs.WriteString(", " + name)
+		}
+		f.stubs.WriteString("}}\n\n")
+		for _, mr := range fewRows {
 			f.blockKernel(fm, mr)
 		}
-		unpack := "nil"
-		if len(fm.rows) < blockMR {
-			f.unpackKernel(fm)
-			unpack = "unpack" + fm.name + "AVX512"
+		f.manyKernel(fm)
+	}
+	for _, k := range kinds {
+		f.pickRows(k)
+		for n := 1; n <= groupRows; n++ {
+			f.rowGroup(k, n)
 		}
-		fmt.Fprintf(&f.stubs, "var block%sAVX512 = blockKernels{unpack: %s, rows: [...]blockKernel{", fm.name, unpack)
-		for _, mr := range fm.rows {
-			fmt.Fprintf(&f.stubs, "%d: block%sAVX512_%d, ", mr, fm.name, mr)
-		}
-		fmt.Fprintf(&f.stubs, "%d: nil}}\n\n", blockMR+1)
 	}
 	f.quantizeRow()
 	for _, fm := range formats() {
-		if len(fm.rows) < blockMR {
-			f.blockRow(fm)
-		}
+		f.blockRow(fm)
 	}
 	f.declareSplats()
 }
@@ -209,10 +209,8 @@ func (f *file) blockKernel(fm *format, mr int) {
 		f.i("VMOVDQU32", f.splatBits(0x0f0f0f0f), z(vReg+1))
 	}
 	f.walkBlocks(fm, func() {
-		if mr <= 2 {
-			for off := 0; off < fm.head+fm.data; off += 64 {
-				f.i("PREFETCHT0", mem(prefetchAhead+off, subReg))
-			}
+		if mr > 2 {
+			f.prefetchBlock(fm)
 		}
 		for group := range fm.groups {
 			for i := range mr {
@@ -260,37 +258,6 @@ func (f *file) scaleParts(fm *format, group, mr int, sum, part func(i, j int) in
 			}
 		}
 	}
-}
-
-// unpackKernel prints the conversion to U8, U8Min or U8Pair: scales in float32, codes in bytes.
-func (f *file) unpackKernel(fm *format) {
-	f.fn("unpack"+fm.name+"AVX512", "", num("k", "CX"), ptr("out", "DX"), ptr("b", subReg))
-	if fm.data < 1024 {
-		f.i("VMOVDQU32", f.splatBits(0x0f0f0f0f), z(vReg+1))
-	}
-	head := 128
-	if fm.min || fm.groups == 2 {
-		head = 256
-	}
-	f.walkBlocks(fm, func() {
-		for group := range fm.groups {
-			for j := range nv {
-				fm.scale(f, avx512, j, group, z(sReg+j), z(vReg))
-				f.i("VMOVUPS", z(sReg+j), mem(128*group+64*j, "DX"))
-				if fm.min {
-					fm.minimum(f, avx512, j, z(mReg+j), z(sReg+j), z(vReg))
-					f.i("VMOVUPS", z(mReg+j), mem(128+64*j, "DX"))
-				}
-			}
-			fm.codes(f, fm, group, func(step int) {
-				for j := range nv {
-					f.i("VMOVDQU32", z(wReg+j), mem(head+(2*step+j)*64, "DX"))
-				}
-			})
-		}
-		f.i("ADDQ", imm(head+1024), "DX")
-	})
-	f.ret()
 }
 
 // quantizeRow prints the quantisation of a row of A: k sub-blocks of 32 float32, written every stride bytes. A NaN makes the scale NaN.

@@ -15,8 +15,12 @@ type elementwise struct {
 	folds   []fold
 	scalars int
 	unroll  int
-	ahead   bool // asks for as much as the first operand has, behind it: the next row, while this one is computed
+	ahead   ahead
 }
+
+// ahead is the part of the next row that a kernel asks for while it works on this one, in quarters: what follows the first operand. The kernels that a row passes share it, so that
+// memory is never idle.
+type ahead struct{ from, quarters int }
 
 // output is an operand that is written; it may be one of the inputs.
 type output struct {
@@ -97,64 +101,114 @@ func (f *file) elementwise(t isa, k *elementwise) {
 	}
 	f.fn(k.name+t.name, k.doc, params...)
 	f.i("XORQ", posReg, posReg)
-	if k.ahead {
-		f.i("LEAQ", fmt.Sprintf("(%s)(%s*4)", pointerRegs[len(k.outs)], leftReg), aheadReg)
+	l := &loop{f: f, t: t, k: k, unroll: max(1, k.unroll), free: t.bytes/2 - 1}
+	l.registers()
+	l.prefetchFrom()
+	l.print()
+	for i := range k.folds {
+		f.reduce(t, k, l.accs, i)
 	}
-	unroll := max(1, k.unroll)
-	next := t.bytes/2 - 1
-	accs := make([][]int, unroll)
-	for u := range accs {
-		for range k.folds {
-			accs[u] = append(accs[u], next)
-			next--
+	f.ret()
+}
+
+// loop is a kernel and its registers: those above free are taken for as long as it runs.
+type loop struct {
+	f       *file
+	t       isa
+	k       *elementwise
+	unroll  int
+	free    int
+	accs    [][]int // of each fold, for each vector of a round
+	scalars []int
+	mask    int            // of the tail, AVX2
+	consts  map[uint32]int // constants that have a register, by their bits
+}
+
+func (l *loop) take() int {
+	l.free--
+	return l.free + 1
+}
+
+// registers takes and fills the registers of the folds, the scalars, the mask, and of as many constants as leave enough for one vector.
+func (l *loop) registers() {
+	l.accs = make([][]int, l.unroll)
+	for u := range l.accs {
+		for range l.k.folds {
+			l.accs[u] = append(l.accs[u], l.take())
 		}
 	}
-	for i, fo := range k.folds {
-		for u := range accs {
+	for i, fo := range l.k.folds {
+		for u := range l.accs {
 			if fo.op == "VMAXPS" {
-				f.i("VMOVUPS", f.splat(float32(math.Inf(-1))), t.v(accs[u][i]))
+				l.f.i("VMOVUPS", l.f.splat(float32(math.Inf(-1))), l.t.v(l.accs[u][i]))
 			} else {
-				f.zero(t, accs[u][i])
+				l.f.zero(l.t, l.accs[u][i])
 			}
 		}
 	}
-	scalarRegs := make([]int, k.scalars)
-	for i := range scalarRegs {
-		scalarRegs[i] = next
-		f.i("VBROADCASTSS", mem(4*i, "BX"), t.v(next))
-		next--
+	for i := range l.k.scalars {
+		l.scalars = append(l.scalars, l.take())
+		l.f.i("VBROADCASTSS", mem(4*i, "BX"), l.t.v(l.scalars[i]))
 	}
-	mask := next
-	if t.bytes == 32 {
-		next--
+	if l.t.bytes == 32 {
+		l.mask = l.take()
 	}
-	instance := func(u int, tail bool) {
-		e := &emitter{f: f, t: t, k: k, uses: map[*node]int{}, reg: map[*node]int{}, off: u * t.lanes(), tail: tail}
-		for r := next; r >= 0; r-- {
-			e.free = append(e.free, r)
+	trial := &loop{f: &file{}, t: l.t, k: l.k, free: l.free, accs: l.accs, scalars: l.scalars, mask: l.mask}
+	e := trial.vector(0, true)
+	l.consts = map[uint32]int{}
+	for _, n := range e.order {
+		b := math.Float32bits(n.imm)
+		if _, known := l.consts[b]; n.op == "con" && !known && len(l.consts) < e.spare {
+			l.consts[b] = l.take()
+			l.f.i("VMOVUPS", l.f.splat(n.imm), l.t.v(l.consts[b]))
 		}
-		e.instance(accs[u], scalarRegs, mask)
 	}
-	lanes := t.lanes()
-	f.i("SUBQ", imm(lanes*unroll), leftReg)
+}
+
+// vector prints the kernel for vector u of a round.
+func (l *loop) vector(u int, tail bool) *emitter {
+	e := &emitter{f: l.f, t: l.t, k: l.k, consts: l.consts, uses: map[*node]int{}, reg: map[*node]int{}, off: u * l.t.lanes(), tail: tail, spare: l.free + 1}
+	for r := l.free; r >= 0; r-- {
+		e.free = append(e.free, r)
+	}
+	e.instance(l.accs[u], l.scalars, l.mask)
+	return e
+}
+
+// prefetchFrom finds the first line of the next row that this kernel asks for.
+func (l *loop) prefetchFrom() {
+	if l.k.ahead.quarters == 0 {
+		return
+	}
+	l.f.i("LEAQ", fmt.Sprintf("(%s)(%s*4)", pointerRegs[len(l.k.outs)], leftReg), aheadReg)
+	if from := l.k.ahead.from; from > 0 {
+		l.f.i("MOVQ", leftReg, "R15")
+		l.f.i("IMULQ", imm(from), "R15")
+		l.f.i("ADDQ", "R15", aheadReg)
+	}
+}
+
+func (l *loop) print() {
+	f, lanes := l.f, l.t.lanes()
+	f.i("SUBQ", imm(lanes*l.unroll), leftReg)
 	f.i("JLT", "rest")
 	f.label("loop")
-	if k.ahead {
-		f.i("PREFETCHT1", fmt.Sprintf("(%s)(%s*4)", aheadReg, posReg))
+	for line := 0; line < lanes*l.unroll*l.k.ahead.quarters; line += 64 {
+		f.i("PREFETCHT1", fmt.Sprintf("%d(%s)(%s*%d)", line, aheadReg, posReg, l.k.ahead.quarters))
 	}
-	for u := range unroll {
-		instance(u, false)
+	for u := range l.unroll {
+		l.vector(u, false)
 	}
-	f.i("ADDQ", imm(lanes*unroll), posReg)
-	f.i("SUBQ", imm(lanes*unroll), leftReg)
+	f.i("ADDQ", imm(lanes*l.unroll), posReg)
+	f.i("SUBQ", imm(lanes*l.unroll), leftReg)
 	f.i("JGE", "loop")
 	f.label("rest")
-	f.i("ADDQ", imm(lanes*unroll), leftReg)
-	if unroll > 1 {
+	f.i("ADDQ", imm(lanes*l.unroll), leftReg)
+	if l.unroll > 1 {
 		f.label("single")
 		f.i("CMPQ", leftReg, imm(lanes))
 		f.i("JLT", "tail")
-		instance(0, false)
+		l.vector(0, false)
 		f.i("ADDQ", imm(lanes), posReg)
 		f.i("SUBQ", imm(lanes), leftReg)
 		f.i("JMP", "single")
@@ -162,21 +216,17 @@ func (f *file) elementwise(t isa, k *elementwise) {
 	}
 	f.i("TESTQ", leftReg, leftReg)
 	f.i("JEQ", "done")
-	if t.bytes == 64 {
+	if l.t.bytes == 64 {
 		f.i("MOVQ", "$-1", "R15")
 		f.i("BZHIQ", leftReg, "R15", "R15")
 		f.i("KMOVQ", "R15", "K1")
 	} else {
 		f.i("LEAQ", "tailMask<>(SB)", "R15")
 		f.i("NEGQ", leftReg)
-		f.i("VMOVUPS", "32(R15)("+leftReg+"*4)", t.v(mask))
+		f.i("VMOVUPS", "32(R15)("+leftReg+"*4)", l.t.v(l.mask))
 	}
-	instance(0, true)
+	l.vector(0, true)
 	f.label("done")
-	for i := range k.folds {
-		f.reduce(t, k, accs, i)
-	}
-	f.ret()
 }
 
 // instance prints the kernel for one vector.
@@ -354,7 +404,7 @@ func elementwiseKernels() []*elementwise {
 	moment := fma(scalar(1), m, mul(scalar(2), grad))
 	second := fma(scalar(3), v, mul(mul(scalar(4), grad), grad))
 	step := div(mul(scalar(6), moment), add(sqrt(mul(second, scalar(7))), scalar(8)))
-	e := decay(sub(x, scalar(0)))
+	e := fastDecay(sub(x, scalar(0)))
 	weight := decay(sub(mul(x, scalar(0)), scalar(1)))
 	prob := decay(sub(mul(x, scalar(0)), scalar(1)))
 	scoreSlope := mul(mul(prob, scalar(0)), sub(y, scalar(2)))
@@ -371,7 +421,8 @@ func elementwiseKernels() []*elementwise {
 		{name: "affine", ins: f32(1), scalars: 2, outs: out(fma(x, scalar(0), scalar(1)))},
 		{name: "fma", ins: f32(3), outs: out(fma(x, y, z))},
 		{name: "addScaled", ins: f32(2), scalars: 1, outs: out(fma(scalar(0), x, y))},
-		{name: "scaleMul", ins: f32(2), scalars: 1, ahead: true, outs: out(mul(mul(x, scalar(0)), y))},
+		{name: "scale", ins: f32(1), scalars: 1, unroll: 4, ahead: ahead{3, 1}, outs: out(mul(x, scalar(0)))},
+		{name: "scaleMul", ins: f32(2), scalars: 1, unroll: 4, ahead: ahead{2, 2}, outs: out(mul(mul(x, scalar(0)), y))},
 		{name: "sqrt", ins: f32(1), outs: out(sqrt(x))},
 		{name: "exp", ins: f32(1), outs: out(exp(x))},
 		{name: "sigmoid", ins: f32(1), outs: out(sigmoid(x))},
@@ -385,11 +436,12 @@ func elementwiseKernels() []*elementwise {
 		{name: "rotate", doc: "takes a, b, cos and sin.", ins: f32(4),
 			outs: []output{{"f32", fnma(in(1), in(3), mul(in(0), in(2)))}, {"f32", fma(in(0), in(3), mul(in(1), in(2)))}}},
 		{name: "sum", ins: f32(1), unroll: 4, folds: []fold{{"VADDPS", x}}},
+		{name: "squares", ins: f32(1), unroll: 4, ahead: ahead{0, 2}, folds: []fold{{"VADDPS", mul(x, x)}}},
 		{name: "dot", ins: f32(2), unroll: 4, folds: []fold{{"VADDPS", mul(x, y)}}},
 		{name: "max", doc: "also gives the largest bits of |x|, which tell NaN.", ins: f32(1), unroll: 4,
 			folds: []fold{{"VMAXPS", x}, {"VPMAXUD", and(x, bits(math.MaxInt32))}}},
-		{name: "maxOrdered", doc: "is max for numbers among which a NaN may count as anything.", ins: f32(1), unroll: 4, folds: []fold{{"VMAXPS", x}}},
-		{name: "expSum", ins: f32(1), scalars: 1, ahead: true, outs: out(e), folds: []fold{{"VADDPS", e}}},
+		{name: "maxOrdered", doc: "is max for numbers among which a NaN may count as anything.", ins: f32(1), unroll: 4, ahead: ahead{0, 1}, folds: []fold{{"VMAXPS", x}}},
+		{name: "expSum", ins: f32(1), scalars: 1, unroll: 4, ahead: ahead{1, 2}, outs: out(e), folds: []fold{{"VADDPS", e}}},
 		{name: "weights", doc: "writes exp(x·scale − shift) and gives the sum.", ins: f32(1), scalars: 2, outs: out(weight), folds: []fold{{"VADDPS", weight}}},
 		{name: "weightsBF16", doc: "is weights rounded to BF16; the sum is of the numbers before rounding.", ins: f32(1), scalars: 2,
 			outs: []output{{"bf16", weight}}, folds: []fold{{"VADDPS", weight}}},

@@ -33,6 +33,9 @@ func fma(a, b, c *node) *node {
 func fnma(a, b, c *node) *node {
 	return &node{op: "fnma", args: []*node{a, b, c}} // c − a·b
 }
+func fms(a, b, c *node) *node {
+	return &node{op: "fms", args: []*node{a, b, c}} // a·b − c
+}
 func pow2(a, n *node) *node { return &node{op: "pow2", args: []*node{a, n}} } // a·2ⁿ for whole n
 
 // poly is Horner's rule, highest coefficient first.
@@ -56,6 +59,13 @@ func decay(x *node) *node {
 	r := fnma(n, con(-2.12194440e-4), fnma(n, con(0.693359375), x))
 	p := poly(r, 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 	return pow2(add(fma(mul(p, r), r, r), con(1)), n)
+}
+
+// fastDecay is decay for weights that are divided by their sum: its relative error grows by a quarter of 2⁻²⁴ with each unit of x, less than the rounding of x itself.
+func fastDecay(x *node) *node {
+	x = most(con(-104), x)
+	n := round(mul(x, con(math.Log2E)))
+	return pow2(poly(fms(x, con(math.Log2E), n), exp2Coefficients...), n)
 }
 
 func sigmoid(x *node) *node { return div(con(1), add(exp(xor(x, bits(1<<31))), con(1))) }
@@ -86,16 +96,18 @@ func (e *emitter) plan(n *node) {
 
 // emitter prints one instance of an expression.
 type emitter struct {
-	f     *file
-	t     isa
-	k     *elementwise
-	uses  map[*node]int
-	order []*node
-	reg   map[*node]int
-	free  []int
-	off   int // bytes of float32 from the position register
-	tail  bool
-	mask  int // register of the tail's mask (AVX2)
+	f      *file
+	t      isa
+	k      *elementwise
+	uses   map[*node]int
+	order  []*node
+	reg    map[*node]int
+	free   []int
+	off    int // bytes of float32 from the position register
+	tail   bool
+	mask   int            // register of the tail's mask (AVX2)
+	spare  int            // registers that were never used
+	consts map[uint32]int // constants in registers
 }
 
 func (e *emitter) alloc() int {
@@ -104,6 +116,7 @@ func (e *emitter) alloc() int {
 	}
 	r := e.free[len(e.free)-1]
 	e.free = e.free[:len(e.free)-1]
+	e.spare = min(e.spare, len(e.free))
 	return r
 }
 
@@ -117,10 +130,21 @@ func (e *emitter) done(n *node) {
 
 // operand is how an instruction names n: a register, or the memory of a constant.
 func (e *emitter) operand(n *node) string {
+	if r, ok := e.kept(n); ok {
+		return e.t.v(r)
+	}
 	if n.op == "con" {
 		return e.f.splat(n.imm)
 	}
 	return e.t.v(e.reg[n])
+}
+
+// kept is the register of a constant that has one.
+func (e *emitter) kept(n *node) (r int, ok bool) {
+	if n.op == "con" {
+		r, ok = e.consts[math.Float32bits(n.imm)]
+	}
+	return r, ok
 }
 
 // inReg returns a register that holds n and may be overwritten.
@@ -138,7 +162,7 @@ func (e *emitter) inReg(n *node) int {
 
 // asReg returns the name of a register that holds n, for instructions whose operand cannot be memory.
 func (e *emitter) asReg(n *node) (name string, release func()) {
-	if n.op != "con" {
+	if _, kept := e.kept(n); kept || n.op != "con" {
 		return e.operand(n), func() { e.done(n) }
 	}
 	r := e.alloc()
@@ -154,7 +178,7 @@ func (e *emitter) emit(n *node) {
 		r := e.alloc()
 		e.k.load(e, n.i, r)
 		e.reg[n] = r
-	case "fma", "fnma":
+	case "fma", "fnma", "fms":
 		e.emitFMA(n)
 	case "pow2":
 		e.emitPow2(n)
@@ -185,10 +209,7 @@ func (e *emitter) emit(n *node) {
 // emitFMA uses the form whose overwritten operand is c, or a where c is a constant.
 func (e *emitter) emitFMA(n *node) {
 	a, b, c := n.args[0], n.args[1], n.args[2]
-	verb := "VFMADD"
-	if n.op == "fnma" {
-		verb = "VFNMADD"
-	}
+	verb := map[string]string{"fma": "VFMADD", "fnma": "VFNMADD", "fms": "VFMSUB"}[n.op]
 	if a.op == "con" {
 		a, b = b, a
 	}
