@@ -274,6 +274,9 @@ func (in *reading) parquet(name, source string) (err error) {
 		return err
 	}
 	defer pf.Close()
+	if err := checkParquet(pf, name); err != nil {
+		return err
+	}
 	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 4096}, memory.DefaultAllocator)
 	if err != nil {
 		return err

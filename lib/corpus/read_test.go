@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,7 +66,7 @@ func table() arrow.Record {
 	return b.NewRecord()
 }
 
-func parquetTable(t *testing.T) []byte {
+func parquetTable(t testing.TB) []byte {
 	var b bytes.Buffer
 	w, err := pqarrow.NewFileWriter(table().Schema(), &b, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
 	if err != nil {
@@ -80,7 +81,7 @@ func parquetTable(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-func arrowStream(t *testing.T) []byte {
+func arrowStream(t testing.TB) []byte {
 	var b bytes.Buffer
 	w := ipc.NewWriter(&b, ipc.WithSchema(table().Schema()))
 	if err := w.Write(table()); err != nil {
@@ -209,6 +210,55 @@ func FuzzFormats(f *testing.F) {
 			if !strings.HasPrefix(b.Source, "x") || b.Reason == "" {
 				t.Errorf("%+v", b)
 			}
+		}
+	})
+}
+
+// A table with any byte damaged is read or reported, and what is read behind it is whole.
+func TestDamagedTable(t *testing.T) {
+	table := parquetTable(t)
+	dir := t.TempDir()
+	path, good := filepath.Join(dir, "a.parquet"), filepath.Join(dir, "b.jsonl")
+	write(t, good, []byte(`{"text":"good"}`))
+	reported := 0
+	for i := range table {
+		damaged := slices.Clone(table)
+		damaged[i] ^= []byte{0xff, 0x14}[i%2]
+		write(t, path, damaged)
+		last := ""
+		for d, err := range Read(t.Context(), Fields{}, path, good) {
+			if bad := new(BadRecord); errors.As(err, &bad) && strings.Contains(bad.Source, "a.parquet") {
+				reported++
+			} else if err != nil {
+				t.Fatalf("byte %d: %v", i, err)
+			}
+			last = d.Text
+		}
+		if last != "good" {
+			t.Fatalf("byte %d ends the walk", i)
+		}
+	}
+	if reported < len(table)/8 {
+		t.Errorf("%d of %d damages are reported", reported, len(table))
+	}
+}
+
+// The same of tables, which are read from a file's places and not as a stream.
+func FuzzTables(f *testing.F) {
+	f.Add(true, parquetTable(f))
+	f.Add(false, arrowStream(f))
+	f.Fuzz(func(t *testing.T, isParquet bool, data []byte) {
+		name := "x.arrow"
+		if isParquet {
+			name = "x.parquet"
+		}
+		path := filepath.Join(t.TempDir(), name)
+		write(t, path, data)
+		for d, err := range Read(t.Context(), Fields{}, path) {
+			if bad := new(BadRecord); err != nil && (!errors.As(err, &bad) || !strings.Contains(bad.Source, name)) {
+				t.Errorf("%v", err)
+			}
+			_ = d
 		}
 	})
 }
