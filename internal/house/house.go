@@ -21,9 +21,10 @@ type direction struct {
 var directions = []direction{
 	{"simd/dtype", nil},
 	{"simd/tensor", []string{"simd/dtype"}},
-	{"simd/ref", []string{"simd/dtype", "simd/tensor"}},
-	{"simd/cpu", []string{"simd/dtype", "simd/tensor"}},
-	{"simd/cuda", []string{"simd/dtype", "simd/tensor"}},
+	{"simd/internal/check", []string{"simd/dtype", "simd/tensor"}},
+	{"simd/ref", []string{"simd/dtype", "simd/tensor", "simd/internal/check"}},
+	{"simd/cpu", []string{"simd/dtype", "simd/tensor", "simd/internal/check"}},
+	{"simd/cuda", []string{"simd/dtype", "simd/tensor", "simd/internal/check"}},
 	{"simd/backendtest", []string{"simd/dtype", "simd/tensor", "simd/ref"}},
 	{"simd", []string{"simd"}},
 

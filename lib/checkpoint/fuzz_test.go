@@ -202,8 +202,10 @@ func TestMalformed(t *testing.T) {
 	}
 	for want, data := range map[string][]byte{
 		"begin with GGUF": []byte("GGML0000000000000000000000000000"),
-		`tensor "a" at byte 128: F32 [4 8] needs 128 bytes, the file ends at byte 192`: head(gguf.Tensor{Name: "a", Dims: []int{8, 4}}),
-		`tensor "a" at byte 128: Q4_0 [8] is no tensor`:                                head(gguf.Tensor{Name: "a", Dims: []int{8}, Type: 2}),
+		`tensor "a" at byte 128: F32 [4 8] needs 128 bytes, the file ends at byte 192`:  head(gguf.Tensor{Name: "a", Dims: []int{8, 4}}),
+		`tensor "a" at byte 128: Q4_0 [8] is no tensor`:                                 head(gguf.Tensor{Name: "a", Dims: []int{8}, Type: 2}),
+		`tensor "a" at byte 128: Q3_K [256] needs 110 bytes, the file ends at byte 192`: head(gguf.Tensor{Name: "a", Dims: []int{256}, Type: 11}),
+		`tensor "a" at byte 128: IQ4_XS [32] is no tensor`:                              head(gguf.Tensor{Name: "a", Dims: []int{32}, Type: 23}),
 		`want a multiple of 32`:    head(gguf.Tensor{Name: "a", Dims: []int{8}, Offset: 8}),
 		`tensor "a" appears twice`: head(gguf.Tensor{Name: "a", Dims: []int{8}}, gguf.Tensor{Name: "a", Dims: []int{8}}),
 	} {
@@ -211,13 +213,13 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("%v\nwant %s", err, want)
 		}
 	}
-	g, err := OpenGGUF(write("x.gguf", head(gguf.Tensor{Name: "a", Dims: []int{256}, Type: 10})))
+	g, err := OpenGGUF(write("x.gguf", head(gguf.Tensor{Name: "a", Dims: []int{256}, Type: 16})))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	if _, err := g.Tensor("a"); err == nil || !contains(err, "Q2_K [256] is not supported: quantise to Q8_0") {
-		t.Errorf("Q2_K: %v", err)
+	if _, err := g.Tensor("a"); err == nil || !contains(err, "IQ2_XXS [256] is not supported: quantise to Q8_0") {
+		t.Errorf("IQ2_XXS: %v", err)
 	}
 	bin, err := os.ReadFile(stories(t, "checkpoint_legacy.bin"))
 	if err != nil {

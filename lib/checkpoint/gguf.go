@@ -23,8 +23,8 @@ var ggmlTypes = map[uint32]dtype.Type{0: dtype.F32, 1: dtype.F16, 2: dtype.Q4_0,
 	12: dtype.Q4_K, 13: dtype.Q5_K, 14: dtype.Q6_K, 24: dtype.I8, 26: dtype.I32, 30: dtype.BF16}
 
 // ggmlOthers names the codes that have none, for errors.
-var ggmlOthers = map[uint32]string{9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL",
-	21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 25: "I16", 27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4"}
+var ggmlOthers = map[uint32]string{9: "Q8_1", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S",
+	21: "IQ3_S", 22: "IQ2_S", 25: "I16", 27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4"}
 
 // OpenGGUF maps a file and checks its table against its size.
 func OpenGGUF(path string) (*GGUF, error) {
@@ -51,14 +51,14 @@ func (g *GGUF) index() error {
 		g.tensors[t.Name] = t
 		at := uint64(g.head.Data) + t.Offset
 		n, ok := elements(t.Dims)
-		dt, known := ggmlTypes[t.Type]
+		block, bytes, known := ggmlBlock(t.Type)
 		switch {
-		case !ok || known && dt.IsBlock() && (len(t.Dims) == 0 || t.Dims[0]%dt.Block() != 0):
+		case !ok || known && block > 1 && (len(t.Dims) == 0 || t.Dims[0]%block != 0):
 			return fmt.Errorf("tensor %.80q at byte %d: %s %v is no tensor", t.Name, at, ggmlName(t.Type), shapeOf(t))
 		case t.Offset%uint64(g.head.Align) != 0:
 			return fmt.Errorf("tensor %.80q at byte %d: want a multiple of %d behind byte %d", t.Name, at, g.head.Align, g.head.Data)
-		case known && (t.Offset > uint64(max(size, 0)) || dt.Bytes(n) > size-int(t.Offset)):
-			return fmt.Errorf("tensor %.80q at byte %d: %v %v needs %d bytes, the file ends at byte %d", t.Name, at, dt, shapeOf(t), dt.Bytes(n), len(g.file.Bytes()))
+		case known && (t.Offset > uint64(max(size, 0)) || n/block*bytes > size-int(t.Offset)):
+			return fmt.Errorf("tensor %.80q at byte %d: %s %v needs %d bytes, the file ends at byte %d", t.Name, at, ggmlName(t.Type), shapeOf(t), n/block*bytes, len(g.file.Bytes()))
 		}
 	}
 	return nil
@@ -71,9 +71,21 @@ func shapeOf(t gguf.Tensor) []int {
 	return shape
 }
 
+// ggmlBlock is the number of elements and the bytes of a block of a type that can be read; one element of types without blocks.
+func ggmlBlock(code uint32) (elements, bytes int, ok bool) {
+	if dt, ok := ggmlTypes[code]; ok {
+		return dt.Block(), dt.BlockBytes(), true
+	}
+	f, ok := ggmlForeign[code]
+	return f.elements, f.bytes, ok
+}
+
 func ggmlName(code uint32) string {
 	if dt, ok := ggmlTypes[code]; ok {
 		return dt.String()
+	}
+	if f, ok := ggmlForeign[code]; ok {
+		return f.name
 	}
 	if name, ok := ggmlOthers[code]; ok {
 		return name
@@ -96,13 +108,16 @@ func (g *GGUF) Meta() map[string]any { return g.head.Meta }
 // Has reports whether there is such a tensor.
 func (g *GGUF) Has(name string) bool { _, ok := g.tensors[name]; return ok }
 
-// Tensor views a tensor of the file, slowest axis first.
+// Tensor views a tensor of the file, slowest axis first. Q2_K, Q3_K, IQ4_NL and IQ4_XS, for which there is no dtype, are copied to one that holds their numbers.
 func (g *GGUF) Tensor(name string) (tensor.Tensor, error) {
 	t, ok := g.tensors[name]
 	if !ok {
 		return tensor.Tensor{}, missing(name)
 	}
 	dt, ok := ggmlTypes[t.Type]
+	if f, rewritten := ggmlForeign[t.Type]; rewritten && len(t.Dims) <= tensor.MaxRank {
+		return f.read(g, t), nil
+	}
 	if !ok || len(t.Dims) > tensor.MaxRank {
 		return tensor.Tensor{}, fmt.Errorf("checkpoint: %s: tensor %q at byte %d: %s %v is not supported: quantise to Q8_0, Q5_0, Q5_1, Q4_0, Q4_1, Q4_K, Q5_K or Q6_K",
 			g.path, name, uint64(g.head.Data)+t.Offset, ggmlName(t.Type), shapeOf(t))

@@ -88,15 +88,50 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// The rules of n-grams on both sides of their thresholds: a text of different words with a sequence of n words in it that is there
+// once more with each step, until the share, by the definition, is too large.
+func TestGramRules(t *testing.T) {
+	for _, c := range []struct {
+		rule  string
+		n     int
+		limit float64
+		share func(words []string, n int) int
+	}{
+		{"repetition.top_2_gram", 2, 0.20, topGram}, {"repetition.top_3_gram", 3, 0.18, topGram}, {"repetition.top_4_gram", 4, 0.16, topGram},
+		{"repetition.dup_5_grams", 5, 0.15, dupGram}, {"repetition.dup_6_grams", 6, 0.14, dupGram}, {"repetition.dup_7_grams", 7, 0.13, dupGram},
+		{"repetition.dup_8_grams", 8, 0.12, dupGram}, {"repetition.dup_9_grams", 9, 0.11, dupGram}, {"repetition.dup_10_grams", 10, 0.10, dupGram},
+		{"chinese.dup_13_grams", 13, 0.5, dupGram},
+	} {
+		words := strings.Fields(distinct(1500))
+		sequence := slices.Clone(words[:c.n])
+		rule := all().Find(c.rule)
+		kept, dropped := 0.0, math.Inf(1)
+		for at := 20; at < len(words) && math.IsInf(dropped, 1); at += c.n + 3 {
+			copy(words[at:], sequence)
+			text := strings.Join(words, " ")
+			want := float64(c.share(words, c.n)) / float64(len(text))
+			v := Rules{rule}.Judge(text)[0]
+			if v.Value != want || rule.Keeps(v.Value) != (want <= c.limit) {
+				t.Fatalf("%s of %d repeats is %v, want %v; kept: %v, the limit is %v", c.rule, at, v.Value, want, rule.Keeps(v.Value), c.limit)
+			}
+			if want <= c.limit {
+				kept = want
+			} else {
+				dropped = want
+			}
+		}
+		if dropped-kept > 0.02 {
+			t.Errorf("%s: the last text kept has %v, the first dropped one %v: the limit %v is not between", c.rule, kept, dropped, c.limit)
+		}
+	}
+}
+
 func TestEveryRuleIsTested(t *testing.T) {
 	src, err := os.ReadFile("clean_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range all() {
-		if strings.HasPrefix(r.Name, "repetition.top_") || strings.HasPrefix(r.Name, "repetition.dup_") {
-			continue // the n-gram rules differ in n only, which TestGramsAgainstTheDefinition varies
-		}
 		if !strings.Contains(string(src), `"`+r.Name+`"`) {
 			t.Errorf("no case for %s", r.Name)
 		}

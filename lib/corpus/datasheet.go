@@ -45,6 +45,8 @@ type DatasheetConfig struct {
 	Part func(Document) string
 	// Language and Licence default to the column or the field of Meta with one of the usual names.
 	Language, Licence func(b Batch, i int) string
+	// Detect names the language of a document of which Language knows none; nil leaves it unknown.
+	Detect func(text string) string
 	// Count counts tokens; nil counts none.
 	Count func(text string) (int, error)
 	// Progress, where not nil, is told how many documents are done.
@@ -151,7 +153,11 @@ func (t *tally) batch(ctx context.Context, b Batch, cfg DatasheetConfig) error {
 		if cfg.Part != nil {
 			t.parts.add(cfg.Part(d), one)
 		}
-		t.languages.add(cfg.Language(b, i), one)
+		language := cfg.Language(b, i)
+		if language == "" && cfg.Detect != nil {
+			language = cfg.Detect(d.Text)
+		}
+		t.languages.add(language, one)
 		t.licences.add(cfg.Licence(b, i), one)
 	}
 	return nil

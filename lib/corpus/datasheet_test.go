@@ -45,6 +45,16 @@ func TestDatasheet(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("datasheet\n%s, want\n%s", got, want)
 	}
+	guessed, err := c.Datasheet(t.Context(), DatasheetConfig{Detect: func(text string) string { return "xx" },
+		Language: func(b Batch, i int) string { return strings.TrimSuffix(b.Doc(i).ID, "a/1") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range guessed.Languages {
+		if l.Name == "xx" && (l.Documents != 1 || l.Bytes != 4) || l.Name == "" || l.Name == "a/1" {
+			t.Errorf("a language is guessed where none is known, and only there: %+v", guessed.Languages)
+		}
+	}
 	page := d.MIMEBundle()["text/html"].(string)
 	if strings.Contains(page, "<i>") || !strings.Contains(page, "77.27 %") {
 		t.Errorf("page %s", page)

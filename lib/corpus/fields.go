@@ -9,7 +9,7 @@ import (
 
 // Fields says which fields of a record become a document's ID and text; a dot reaches into objects ("meta.id"). Empty names are looked
 // up among the ones that published corpora use: id, doc_id, _id for the ID; content (WanJuan), text (C4, FineWeb, The Pile),
-// raw_content (RedPajama), article for the text.
+// raw_content (RedPajama), article for the text; with both names empty, a record may be a text alone.
 type Fields struct {
 	ID   string
 	Text string
@@ -28,7 +28,7 @@ type BadRecord struct {
 
 func (b *BadRecord) Error() string { return "corpus: " + b.Source + ": " + b.Reason }
 
-// recordParser turns JSON objects into documents. It reuses its memory: a document is valid until the next call.
+// recordParser turns JSON values into documents. It reuses its memory: a document is valid until the next call.
 type recordParser struct {
 	json        fastjson.Parser
 	id, text    []string // alternatives
@@ -47,11 +47,15 @@ func newRecordParser(f Fields) *recordParser {
 	return p
 }
 
-// parse reads one JSON object. The document's strings alias the parser's memory.
+// parse reads one JSON value. The document's strings alias the parser's memory.
 func (p *recordParser) parse(line []byte) (d Document, reason string) {
 	v, err := p.json.ParseBytes(line)
 	if err != nil {
 		return d, "not JSON: " + err.Error()
+	}
+	if b, err := v.StringBytes(); err == nil && p.given == (Fields{}) {
+		d.Text = alias(b)
+		return d, ""
 	}
 	obj, err := v.Object()
 	if err != nil {

@@ -125,6 +125,18 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
+// A record may be a text alone, unless fields are named.
+func TestTexts(t *testing.T) {
+	if d, reason := newRecordParser(Fields{}).parse([]byte(`"caf\u00e9"`)); reason != "" || d.Text != "café" {
+		t.Errorf("%+v, %s", d, reason)
+	}
+	for _, f := range []Fields{{Text: "body"}, {ID: "key"}} {
+		if _, reason := newRecordParser(f).parse([]byte(`"x"`)); reason != "a JSON string where an object was expected" {
+			t.Errorf("with %+v: %q", f, reason)
+		}
+	}
+}
+
 // What the parser accepts, encoding/json accepts too, with the same text.
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"id":"a","content":"x\u00e9\n","meta":{"a":[1,null]}}`))

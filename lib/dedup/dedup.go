@@ -8,8 +8,8 @@
 // verdict, the cluster it belongs to, the document that is kept in its place and how similar the two are; the others give the
 // places that occurred before, which [Cut] takes out of a text where that is wanted.
 //
-// What was seen can be saved as an index and the next corpus compared with it: Options.Index and Options.Save. An index holds
-// signatures and identifiers, no text.
+// What was seen can be saved as an index and the next corpus compared with it: Options.Index and Options.Save, of pieces
+// PieceConfig.Index and PieceConfig.Save. An index holds signatures and identifiers, of pieces hashes alone, no text.
 //
 // Invariant: the columns depend on the documents and their order alone, not on the number of workers or how the corpus is cut into
 // chunks.

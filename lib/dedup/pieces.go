@@ -32,6 +32,8 @@ type PieceConfig struct {
 	MinChars int     // characters that such a sequence must have, spaces around it left out, to be looked at
 	MaxShare float64 // share of a text's bytes that may lie in repeated pieces before the document is dropped
 	Name     string  // begins the names of the columns; "" for the unit's
+	Index    string  // file of pieces seen before, all of which count as repeated; "" for none
+	Save     string  // file for the index's and the corpus's pieces, may be the same; "" for none
 	Progress func(done, total int)
 }
 
@@ -62,7 +64,8 @@ func (c PieceConfig) Validate() error {
 // the corpus with four columns:
 //
 //	lines.keep        bool: the repeated pieces are no larger a share of the text than cfg.MaxShare
-//	lines.kept        string: the identifier of the document that has the first repeated piece first; null where none is repeated
+//	lines.kept        string: the identifier of the document that has the first repeated piece first, "" where that is in the index;
+//	                  null where none is repeated
 //	lines.similarity  float32: the share of the text's bytes that lies in repeated pieces
 //	lines.spans       list of int32: where they begin and end, two numbers each, in bytes; see Cut
 //
@@ -76,6 +79,9 @@ func Pieces(ctx context.Context, c *corpus.Corpus, cfg PieceConfig) (*corpus.Cor
 		return nil, err
 	}
 	first := new(firsts)
+	if err := first.load(cfg); err != nil {
+		return nil, err
+	}
 	err = c.Each(ctx, cfg.Progress, func(ci int, b corpus.Batch) error {
 		for i := range b.Len() {
 			for p := range cfg.pieces(b.Text().Value(b.Row(i))) {
@@ -94,8 +100,8 @@ func Pieces(ctx context.Context, c *corpus.Corpus, cfg PieceConfig) (*corpus.Cor
 			if place == at(doc, p.start) {
 				continue
 			}
-			if before < 0 {
-				before = int(place >> 32)
+			if len(spans) == 0 {
+				before = int(place>>32) - 1
 			}
 			if k := len(spans); k > 0 && p.start < int(spans[k-1]) {
 				spans[k-1] = int32(p.end)
@@ -108,6 +114,9 @@ func Pieces(ctx context.Context, c *corpus.Corpus, cfg PieceConfig) (*corpus.Cor
 	if err != nil {
 		return nil, err
 	}
+	if err := first.save(cfg); err != nil {
+		return nil, err
+	}
 	name := cfg.Name
 	if name == "" {
 		name = cfg.Unit.String()
@@ -115,8 +124,8 @@ func Pieces(ctx context.Context, c *corpus.Corpus, cfg PieceConfig) (*corpus.Cor
 	return s.finish(ctx, name, cfg.MaxShare)
 }
 
-// at is a place in the corpus, ordered.
-func at(doc, start int) uint64 { return uint64(doc)<<32 | uint64(start) }
+// at is a place in the corpus, ordered. Zero, before all of them, is the index.
+func at(doc, start int) uint64 { return uint64(doc+1)<<32 | uint64(start) }
 
 // firsts holds where each hash is first. Goroutines may share it; the order of their notes does not matter.
 type firsts [256]struct {

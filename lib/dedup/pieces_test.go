@@ -225,6 +225,64 @@ func TestSubstringColumns(t *testing.T) {
 	}
 }
 
+// A corpus compared with the index of another has what it has behind that one; through two indexes, behind both.
+func TestPiecesIndex(t *testing.T) {
+	parts := [][]string{{"menu\nfirst\n", "first\nx\n"}, {"menu\nsecond\n", "other\nsecond\n"}, {"other\nfirst\nnew\n"}}
+	want := pieces(t, inChunks(t, 2, texts(slices.Concat(parts...)...)), RepeatedLines())
+	path := filepath.Join(t.TempDir(), "lines.idx")
+	cfg, left := RepeatedLines(), []string(nil)
+	cfg.Save = path
+	for _, part := range parts {
+		left = append(left, cut(t, pieces(t, inChunks(t, 1, texts(part...)), cfg), "lines.spans")...)
+		cfg.Index = path
+	}
+	if all := cut(t, want, "lines.spans"); !slices.Equal(left, all) {
+		t.Errorf("part by part %q, at once %q", left, all)
+	}
+	got := columns(t, pieces(t, inChunks(t, 1, texts("new\n", "fresh\n", "fresh\n")), cfg), "lines")
+	if want := "d0 true  1 [0 4]\nd1 true (null) 0 []\nd2 true d1 1 [0 6]\n"; strings.ReplaceAll(got, ",", " ") != want {
+		t.Errorf("have\n%swant\n%s", got, want)
+	}
+	c := inChunks(t, 1, texts("x"))
+	for _, bad := range []struct {
+		change func(*PieceConfig)
+		want   string
+	}{
+		{func(c *PieceConfig) { c.Count = 2 }, "lines, 1 as one, of 1 characters or more; the settings are lines, 2 as one"},
+		{func(c *PieceConfig) { c.Unit = Paragraphs }, "the settings are paragraphs"},
+		{func(c *PieceConfig) { c.Index = path + "x" }, "Save one"},
+	} {
+		cfg := cfg
+		bad.change(&cfg)
+		if _, err := Pieces(t.Context(), c, cfg); err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("error %v, want %s", err, bad.want)
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-20] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Pieces(t.Context(), c, cfg); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("a damaged index: %v", err)
+	}
+}
+
+// Any bytes behind a good checksum are an index or an error, with no more memory than they take.
+func FuzzPieceIndex(f *testing.F) {
+	f.Add([]byte(`{"Format":"quire-pieces-1","Unit":"lines","Count":1,"MinChars":1,"Pieces":1}` + "\n12345678"))
+	f.Add([]byte(`{"Format":"quire-pieces-1","Pieces":1000000000000}` + "\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		h, hashes, err := parsePieces(data)
+		if err == nil && (len(hashes) != h.Pieces || len(hashes)*8 > len(data)) {
+			t.Errorf("%d hashes of %d pieces in %d bytes", len(hashes), h.Pieces, len(data))
+		}
+	})
+}
+
 func FuzzPieces(f *testing.F) {
 	f.Add("one. two! three? 四。五！\n\nsix\n", "one. 四。", 0, 2)
 	f.Add("a\n\n\n\nb", "\n", 1, 1)

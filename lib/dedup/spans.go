@@ -22,7 +22,7 @@ type spanTable struct {
 	c      *corpus.Corpus
 	starts []int     // of each chunk, the number of its first document; at the end, the number of all
 	spans  [][]int32 // of each document, begin and end in turns; nil for none
-	before []int32   // the document in which the first of them is first; −1 for none
+	before []int32   // the document in which the first of them is first; −1 for none of the corpus
 }
 
 func newSpanTable(c *corpus.Corpus) (*spanTable, error) {
@@ -95,6 +95,10 @@ func (s *spanTable) columns(ci int, b corpus.Batch, maxShare float64) ([]arrow.A
 		values.AppendValues(s.spans[doc], nil)
 		if repeated == 0 {
 			kept.AppendNull()
+			continue
+		}
+		if s.before[doc] < 0 {
+			kept.Append("")
 			continue
 		}
 		d, err := docOf(s.c, s.starts, int(s.before[doc]))

@@ -190,8 +190,9 @@ func (j *textJob) next(t *task, logits []float32) uint32 {
 		}
 		out.Text, stopped = j.text.push(c.ID, j.made > r.MinTokens)
 	}
+	circles := sample.Repeats(t.ids[len(t.ids)-j.made:], r.RepetitionNGram, r.RepetitionLimit)
 	switch {
-	case last || stopped:
+	case last || stopped || circles:
 		out.Finish = Stop
 	case j.made >= r.MaxTokens:
 		out.Finish = Length

@@ -21,6 +21,9 @@ type Request struct {
 	Stop      []string // the text ends before any of these, which is left out
 	IgnoreEOS bool     // the model's own end of text does not end it
 
+	RepetitionNGram int // a text that goes in circles ends: when its last so many generated ids occur for the RepetitionLimit-th time; 0: off. LMDeploy's repetition_ngram_size and _threshold
+	RepetitionLimit int
+
 	N             int     // independent continuations, of seeds Seed, Seed+1 …; 0: 1
 	Beams         int     // beam search of this width, of which the N best come; 0: off
 	LengthPenalty float32 // beams are ranked by the sum of log-probabilities divided by length to this power; 0 means 1
@@ -83,6 +86,8 @@ func (e *Engine) prepare(r *Request, before int) error {
 		return fmt.Errorf("infer: the prompt has %d tokens: the engine takes texts of up to %d, answer included", total, e.MaxLen())
 	case r.MaxTokens < 0 || r.N < 0 || r.Beams < 0:
 		return fmt.Errorf("infer: MaxTokens %d, N %d, Beams %d: want 0 (default) or more", r.MaxTokens, r.N, r.Beams)
+	case r.RepetitionNGram < 0 || r.RepetitionLimit < 0 || (r.RepetitionNGram > 0) != (r.RepetitionLimit > 1):
+		return fmt.Errorf("infer: RepetitionNGram %d, RepetitionLimit %d: want 0 and 0 (off), or a size and at least 2 times", r.RepetitionNGram, r.RepetitionLimit)
 	case r.Beams > 0 && r.N > r.Beams:
 		return fmt.Errorf("infer: N is %d: %d beams give no more texts than that", r.N, r.Beams)
 	case r.Grammar != nil && e.tok == nil:

@@ -22,7 +22,7 @@ type flopCounter struct {
 }
 
 func (f *flopCounter) MatMul(p tensor.MatMul) {
-	_, m, n, k := p.Check()
+	m, n, k := p.A.Dim(-2), p.Out.Dim(-1), p.A.Dim(-1)
 	f.flops += 2 * float64(m) * float64(n) * float64(k)
 	f.Backend.MatMul(p)
 }

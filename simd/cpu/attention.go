@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -60,7 +61,7 @@ func (e *engine) newAttention(p tensor.Attention) *attention {
 
 // Attention computes each key head's queries block by block, keeping a running maximum and sum a row.
 func (b *Backend) Attention(p tensor.Attention) {
-	p = p.Check()
+	p = check.Attention(p)
 	if p.Q.Len() == 0 {
 		return
 	}

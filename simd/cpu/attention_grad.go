@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -33,7 +34,7 @@ type queryBlock struct {
 
 // AttentionGrad runs the sequences and key heads in parallel.
 func (b *Backend) AttentionGrad(p tensor.AttentionGrad) {
-	p = p.Check()
+	p = check.AttentionGrad(p)
 	if p.Q.Len() == 0 && p.K.Len() == 0 {
 		return
 	}

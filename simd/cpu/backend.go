@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -65,7 +66,7 @@ func (b *Backend) Close() error {
 
 // Copy converts by dtype's rules.
 func (b *Backend) Copy(out, x tensor.Tensor) {
-	tensor.CheckCopy(out, x)
+	check.Copy(out, x)
 	switch {
 	case out.Len() == 0:
 	case out.DType().IsBlock() || x.DType().IsBlock():

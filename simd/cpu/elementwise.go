@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -41,32 +42,32 @@ func (b *Backend) map2(out, x, y tensor.Tensor, f func(dst, x, y []float32)) {
 
 // Unary writes op(x).
 func (b *Backend) Unary(op tensor.UnaryOp, out, x tensor.Tensor) {
-	tensor.CheckSame("Unary", out, x)
+	check.Same("Unary", out, x)
 	b.map1(out, x, b.e.ks.unary[op])
 }
 
 // Binary writes op(x, y).
 func (b *Backend) Binary(op tensor.BinaryOp, out, x, y tensor.Tensor) {
-	tensor.CheckSame("Binary", out, x, y)
+	check.Same("Binary", out, x, y)
 	b.map2(out, x, y, b.e.ks.binary[op])
 }
 
 // Affine writes scale·x + shift.
 func (b *Backend) Affine(out, x tensor.Tensor, scale, shift float32) {
-	tensor.CheckSame("Affine", out, x)
+	check.Same("Affine", out, x)
 	b.map1(out, x, func(dst, x []float32) { b.e.ks.affine(dst, x, scale, shift) })
 }
 
 // SwiGLU writes silu(gate)·up.
 func (b *Backend) SwiGLU(out, gate, up tensor.Tensor) {
-	tensor.CheckRows("SwiGLU", out, gate, up)
+	check.Rows("SwiGLU", out, gate, up)
 	b.map2(out, gate, up, b.e.ks.swiGLU)
 }
 
 // SwiGLUGrad writes the gradients of SwiGLU.
 func (b *Backend) SwiGLUGrad(dgate, dup, dout, gate, up tensor.Tensor) {
-	tensor.CheckRows("SwiGLUGrad", dgate, dout, gate, up)
-	tensor.CheckRows("SwiGLUGrad", dup, dout, gate, up)
+	check.Rows("SwiGLUGrad", dgate, dout, gate, up)
+	check.Rows("SwiGLUGrad", dup, dout, gate, up)
 	ks := &b.e.ks
 	b.e.each(func(t temps, l []run, lo, hi int) {
 		dg, du := target(t[0], l[0], lo, hi), target(t[1], l[1], lo, hi)
@@ -78,7 +79,7 @@ func (b *Backend) SwiGLUGrad(dgate, dup, dout, gate, up tensor.Tensor) {
 
 // Dropout keeps what tensor.DropoutKeeps says.
 func (b *Backend) Dropout(out, x tensor.Tensor, p float32, seed uint64) {
-	tensor.CheckDropout(out, x, p)
+	check.Dropout(out, x, p)
 	if out.Len() == 0 {
 		return
 	}
@@ -110,7 +111,7 @@ func (b *Backend) Dropout(out, x tensor.Tensor, p float32, seed uint64) {
 
 // AdamW takes one step.
 func (b *Backend) AdamW(p tensor.AdamW) {
-	p = p.Check()
+	p = check.AdamW(p)
 	ks, c := &b.e.ks, adamConstants(p)
 	ts := []tensor.Tensor{p.W, p.G, p.M, p.V}
 	if !p.Out.IsZero() {
@@ -127,7 +128,7 @@ func (b *Backend) AdamW(p tensor.AdamW) {
 
 // Embedding copies rows of a table.
 func (b *Backend) Embedding(out, w, ids tensor.Tensor) {
-	tensor.CheckEmbedding("Embedding", out, w, ids)
+	check.Embedding("Embedding", out, w, ids)
 	tokens, c := ids.I32(), out.Dim(1)
 	b.e.pool.split(out.Dim(0), 1, min(8*b.e.pool.threads(), 1+out.Len()/taskLen), func(lo, hi int) {
 		t, free := b.e.temps(c)
@@ -147,7 +148,7 @@ func (b *Backend) Embedding(out, w, ids tensor.Tensor) {
 
 // EmbeddingGrad adds rows in the order of tokens; the threads share the columns.
 func (b *Backend) EmbeddingGrad(dw, dout, ids tensor.Tensor) {
-	tensor.CheckEmbedding("EmbeddingGrad", dout, dw, ids)
+	check.Embedding("EmbeddingGrad", dout, dw, ids)
 	tokens := ids.I32()
 	b.e.pool.split(dw.Dim(1), 64, min(b.e.pool.threads(), 1+dout.Len()/taskLen), func(lo, hi int) {
 		t, free := b.e.temps(hi - lo)

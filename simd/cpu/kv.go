@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -41,7 +42,7 @@ func (c *kv) row(i, page, head, slot int) unsafe.Pointer {
 
 // each calls do for every key and value of the tokens; stored is where it lies, or a copy that is put back if write is set.
 func (c *kv) each(write bool, k, v, slots tensor.Tensor, do func(tmp []float32, stored []byte, given run)) {
-	tensor.CheckKV(c.c, k, v, slots)
+	check.KV(c.c, k, v, slots)
 	d, heads, places := c.c.HeadDim, c.c.KVHeads, slots.I32()
 	given := [2]lines{linesOf(k), linesOf(v)}
 	c.e.eachRow(k.Dim(0), heads*d, func(t temps, i int) {
@@ -168,7 +169,7 @@ func (c *kv) widen(dst []float32, stored []byte) {
 
 // CopyPages copies whole pages.
 func (c *kv) CopyPages(dst, src []int32) {
-	tensor.CheckPages(c.c, dst, src)
+	check.Pages(c.c, dst, src)
 	n := c.c.PageSize * c.c.RowBytes()
 	for i := range dst {
 		for head := range c.c.KVHeads {

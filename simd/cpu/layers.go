@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -23,7 +24,7 @@ func adamConstants(p tensor.AdamW) adam {
 
 // RMSNorm divides each row by the root of its mean square.
 func (b *Backend) RMSNorm(p tensor.RMSNorm) {
-	p.Check()
+	check.RMSNorm(p)
 	ks, rows, n := &b.e.ks, p.X.Dim(0), p.X.Dim(1)
 	w := ks.load(make([]float32, n), lineOf(p.W, 0), 0, n)
 	var rstd []float32
@@ -47,7 +48,7 @@ const normGradRows = 64
 
 // RMSNormGrad follows the formula of the struct. Blocks of normGradRows rows add up DW apart, and the blocks are added in order.
 func (b *Backend) RMSNormGrad(p tensor.RMSNormGrad) {
-	p.Check()
+	check.RMSNormGrad(p)
 	ks, rows, n := &b.e.ks, p.X.Dim(0), p.X.Dim(1)
 	w, rstd := ks.load(make([]float32, n), lineOf(p.W, 0), 0, n), p.RStd.F32()
 	blocks := (rows + normGradRows - 1) / normGradRows
@@ -86,7 +87,7 @@ func (b *Backend) RMSNormGrad(p tensor.RMSNormGrad) {
 
 // RoPE rotates pairs of each head.
 func (b *Backend) RoPE(out, x, pos tensor.Tensor, r tensor.Rotary, inverse bool) {
-	tensor.CheckRoPE(out, x, pos, r)
+	check.RoPE(out, x, pos, r)
 	ks, heads, n, half := &b.e.ks, x.Dim(1), x.Dim(2), r.Dim/2
 	if x.Len() == 0 {
 		return
@@ -136,7 +137,7 @@ func rotatePairs(v, cos, sin []float32) {
 
 // Softmax normalises rows.
 func (b *Backend) Softmax(out, x tensor.Tensor) {
-	tensor.CheckRows("Softmax", out, x)
+	check.Rows("Softmax", out, x)
 	if x.Len() == 0 {
 		return
 	}
@@ -165,7 +166,7 @@ func (ks *kernels) softmax(dst, x []float32) {
 
 // SoftmaxGrad writes y·(dy − Σ y·dy).
 func (b *Backend) SoftmaxGrad(dx, dy, y tensor.Tensor) {
-	tensor.CheckRows("SoftmaxGrad", dx, dy, y)
+	check.Rows("SoftmaxGrad", dx, dy, y)
 	if y.Len() == 0 {
 		return
 	}

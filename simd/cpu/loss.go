@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -19,7 +20,7 @@ func lossChunk(t, vocabulary int) int {
 
 // HeadLoss goes through the tokens chunk by chunk.
 func (b *Backend) HeadLoss(p tensor.HeadLoss) {
-	p.Check()
+	check.HeadLoss(p)
 	t, c, v := p.X.Dim(0), p.X.Dim(1), p.W.Dim(0)
 	if t == 0 {
 		return

@@ -5,12 +5,13 @@ import (
 	"unsafe"
 
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
 // MatMul runs each product of the batch through the packed kernels.
 func (b *Backend) MatMul(p tensor.MatMul) {
-	p, m, n, k := p.Check()
+	p, m, n, k := check.MatMul(p)
 	if m*n == 0 {
 		return
 	}
@@ -65,7 +66,7 @@ func (e *engine) timesPacked(p product, w *packed) {
 
 // Pack copies b into panels.
 func (b *Backend) Pack(t tensor.Tensor) tensor.Packed {
-	tensor.CheckPack(t)
+	check.Pack(t)
 	m := matrixAt(t.T(), 0, 0)
 	switch {
 	case t.DType() == dtype.I8:

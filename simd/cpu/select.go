@@ -4,12 +4,13 @@ import (
 	"math"
 	"slices"
 
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
 // Reduce folds the last axis.
 func (b *Backend) Reduce(op tensor.ReduceOp, out, x tensor.Tensor) {
-	tensor.CheckReduce(op, out, x)
+	check.Reduce(op, out, x)
 	rows, n := out.Len(), x.Dim(-1)
 	if op != tensor.ArgMax && rows == 1 && x.Len() > taskLen {
 		b.reduceLong(op, out, x)
@@ -130,7 +131,7 @@ func topK(row []float32, k int) []candidate {
 
 // TopK writes the k largest of each row.
 func (b *Backend) TopK(values, indices, x tensor.Tensor) {
-	tensor.CheckTopK(values, indices, x)
+	check.TopK(values, indices, x)
 	n, k := x.Dim(1), values.Dim(1)
 	if k == 0 {
 		return
@@ -144,7 +145,7 @@ func (b *Backend) TopK(values, indices, x tensor.Tensor) {
 
 // Sample draws a token a row.
 func (b *Backend) Sample(ids, logits tensor.Tensor, rows []tensor.SampleRow) {
-	tensor.CheckSample(ids, logits, rows)
+	check.Sample(ids, logits, rows)
 	n := logits.Dim(1)
 	b.e.eachRow(len(rows), n, func(t temps, i int) {
 		row := b.e.ks.load(t[0], lineOf(logits, i), 0, n)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -27,7 +28,7 @@ func (c kv) Config() tensor.KVConfig { return c.config }
 func (c kv) Bytes() int              { return c.k.NumBytes() + c.v.NumBytes() }
 
 func (c kv) Write(k, v, slots tensor.Tensor) {
-	tensor.CheckKV(c.config, k, v, slots)
+	check.KV(c.config, k, v, slots)
 	for t, slot := range ids(slots) {
 		c.k.Index(int(slot)).SetFloats(c.round(k.Index(t).Floats()))
 		c.v.Index(int(slot)).SetFloats(c.round(v.Index(t).Floats()))
@@ -48,7 +49,7 @@ func (c kv) round(x []float32) []float32 {
 }
 
 func (c kv) Read(k, v, slots tensor.Tensor) {
-	tensor.CheckKV(c.config, k, v, slots)
+	check.KV(c.config, k, v, slots)
 	for t, slot := range ids(slots) {
 		k.Index(t).SetFloats(c.k.Index(int(slot)).Floats())
 		v.Index(t).SetFloats(c.v.Index(int(slot)).Floats())
@@ -56,7 +57,7 @@ func (c kv) Read(k, v, slots tensor.Tensor) {
 }
 
 func (c kv) CopyPages(dst, src []int32) {
-	tensor.CheckPages(c.config, dst, src)
+	check.Pages(c.config, dst, src)
 	n := c.config.PageSize
 	for i := range dst {
 		for _, t := range []tensor.Tensor{c.k, c.v} {
@@ -137,7 +138,7 @@ func scores(q, k []float32, lo, hi, stride int, scale float32) (s []float64, lse
 
 // Attention forms every score of a query, then the weighted sum.
 func (Backend) Attention(p tensor.Attention) {
-	p = p.Check()
+	p = check.Attention(p)
 	h, group, hkv, d := heads(p)
 	q := p.Q.Floats()
 	out, lses := make([]float32, len(q)), make([]float32, p.Q.Dim(0)*h)
@@ -176,7 +177,7 @@ func prob(score, lse float64) float64 {
 
 // AttentionGrad uses dS = P·(dP − Σ dP·P) with dP = dOut·Vᵀ.
 func (Backend) AttentionGrad(p tensor.AttentionGrad) {
-	p = p.Check()
+	p = check.AttentionGrad(p)
 	h, group, hkv, d := heads(p.Attention)
 	q, dout := p.Q.Floats(), p.DOut.Floats()
 	dq := make([]float32, len(q))

@@ -3,12 +3,13 @@ package ref
 import (
 	"math"
 
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
 // RMSNorm divides each row by the root of its mean square.
 func (Backend) RMSNorm(p tensor.RMSNorm) {
-	p.Check()
+	check.RMSNorm(p)
 	x, w := p.X.Floats(), p.W.Floats()
 	rstd := make([]float32, p.X.Dim(0))
 	for i := range rstd {
@@ -29,7 +30,7 @@ func (Backend) RMSNorm(p tensor.RMSNorm) {
 
 // RMSNormGrad follows the formula of the struct.
 func (Backend) RMSNormGrad(p tensor.RMSNormGrad) {
-	p.Check()
+	check.RMSNormGrad(p)
 	x, w, dy, rstd, residual := p.X.Floats(), p.W.Floats(), p.DY.Floats(), p.RStd.Floats(), floats(p.Residual)
 	dx, dw := make([]float32, len(x)), make([]float64, len(w))
 	for i := range rstd {
@@ -65,7 +66,7 @@ func accumulate(t tensor.Tensor, sums []float64) {
 
 // RoPE rotates pair i of a head at position p by the angle of table entry (p, i).
 func (Backend) RoPE(out, x, pos tensor.Tensor, r tensor.Rotary, inverse bool) {
-	tensor.CheckRoPE(out, x, pos, r)
+	check.RoPE(out, x, pos, r)
 	xs, cos, sin := x.Floats(), r.Cos.Floats(), r.Sin.Floats()
 	h, d, half := x.Dim(1), x.Dim(2), r.Dim/2
 	for t, p := range ids(pos) {
@@ -90,7 +91,7 @@ func (Backend) RoPE(out, x, pos tensor.Tensor, r tensor.Rotary, inverse bool) {
 
 // SwiGLU is silu(gate)·up.
 func (Backend) SwiGLU(out, gate, up tensor.Tensor) {
-	tensor.CheckRows("SwiGLU", out, gate, up)
+	check.Rows("SwiGLU", out, gate, up)
 	g, u := gate.Floats(), up.Floats()
 	for i := range g {
 		g[i] = float32(silu(float64(g[i])) * float64(u[i]))
@@ -100,8 +101,8 @@ func (Backend) SwiGLU(out, gate, up tensor.Tensor) {
 
 // SwiGLUGrad is its two derivatives.
 func (Backend) SwiGLUGrad(dgate, dup, dout, gate, up tensor.Tensor) {
-	tensor.CheckRows("SwiGLUGrad", dgate, dout, gate, up)
-	tensor.CheckRows("SwiGLUGrad", dup, dout, gate, up)
+	check.Rows("SwiGLUGrad", dgate, dout, gate, up)
+	check.Rows("SwiGLUGrad", dup, dout, gate, up)
 	g, u, do := gate.Floats(), up.Floats(), dout.Floats()
 	for i := range g {
 		x, d := float64(g[i]), float64(do[i])
@@ -113,7 +114,7 @@ func (Backend) SwiGLUGrad(dgate, dup, dout, gate, up tensor.Tensor) {
 
 // Softmax divides e^(x−max) by its sum.
 func (Backend) Softmax(out, x tensor.Tensor) {
-	tensor.CheckRows("Softmax", out, x)
+	check.Rows("Softmax", out, x)
 	xs, n := x.Floats(), x.Dim(-1)
 	for at := 0; at < len(xs); at += n {
 		row := xs[at : at+n]
@@ -145,7 +146,7 @@ func logSumExp(row []float32) float64 {
 
 // SoftmaxGrad is y·(dy − Σ y·dy).
 func (Backend) SoftmaxGrad(dx, dy, y tensor.Tensor) {
-	tensor.CheckRows("SoftmaxGrad", dx, dy, y)
+	check.Rows("SoftmaxGrad", dx, dy, y)
 	ys, dys, n := y.Floats(), dy.Floats(), y.Dim(-1)
 	for at := 0; at < len(ys); at += n {
 		var dot float64
@@ -161,7 +162,7 @@ func (Backend) SoftmaxGrad(dx, dy, y tensor.Tensor) {
 
 // Embedding copies rows.
 func (Backend) Embedding(out, w, tokens tensor.Tensor) {
-	tensor.CheckEmbedding("Embedding", out, w, tokens)
+	check.Embedding("Embedding", out, w, tokens)
 	for t, id := range ids(tokens) {
 		out.Index(t).SetFloats(w.Index(int(id)).Floats())
 	}
@@ -169,7 +170,7 @@ func (Backend) Embedding(out, w, tokens tensor.Tensor) {
 
 // EmbeddingGrad adds rows in the order of tokens, in F32: the order is part of the definition.
 func (Backend) EmbeddingGrad(dw, dout, tokens tensor.Tensor) {
-	tensor.CheckEmbedding("EmbeddingGrad", dout, dw, tokens)
+	check.Embedding("EmbeddingGrad", dout, dw, tokens)
 	for t, id := range ids(tokens) {
 		row := dw.Index(int(id))
 		sum := row.Floats()
@@ -182,7 +183,7 @@ func (Backend) EmbeddingGrad(dw, dout, tokens tensor.Tensor) {
 
 // HeadLoss forms the logits of one token after the other.
 func (Backend) HeadLoss(p tensor.HeadLoss) {
-	p.Check()
+	check.HeadLoss(p)
 	x, w, labels, gradLoss := p.X.Floats(), p.W.Floats(), ids(p.Labels), floats(p.GradLoss)
 	c, v := p.X.Dim(1), p.W.Dim(0)
 	losses, lses := make([]float32, len(labels)), make([]float32, len(labels))
@@ -224,7 +225,7 @@ func (Backend) HeadLoss(p tensor.HeadLoss) {
 
 // AdamW follows the formula of the struct.
 func (Backend) AdamW(p tensor.AdamW) {
-	p = p.Check()
+	p = check.AdamW(p)
 	w, g, m, v := p.W.Floats(), p.G.Floats(), p.M.Floats(), p.V.Floats()
 	b1, b2 := float64(p.Beta1), float64(p.Beta2)
 	fix1, fix2 := 1-math.Pow(b1, float64(p.Step)), 1-math.Pow(b2, float64(p.Step))

@@ -2,6 +2,7 @@ package ref
 
 import (
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -19,13 +20,13 @@ func (w packed) Bytes() int        { return 4 * len(w.b) }
 
 // Pack widens b.
 func (Backend) Pack(b tensor.Tensor) tensor.Packed {
-	tensor.CheckPack(b)
+	check.Pack(b)
 	return packed{b.DType(), b.Dim(0), b.Dim(1), load(b)}
 }
 
 // MatMul sums every product in float64.
 func (Backend) MatMul(p tensor.MatMul) {
-	p, m, n, k := p.Check()
+	p, m, n, k := check.MatMul(p)
 	a, b := load(p.A), load(p.B)
 	if p.W != nil {
 		b = p.W.(packed).b

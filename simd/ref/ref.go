@@ -11,6 +11,7 @@ import (
 	"math"
 
 	"quire/simd/dtype"
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
@@ -29,7 +30,7 @@ func (Backend) Close() error { return nil }
 
 // Copy converts by dtype's rules. I8, I32 and U8 pass through float32 only between types: a copy within a type is exact.
 func (Backend) Copy(out, x tensor.Tensor) {
-	tensor.CheckCopy(out, x)
+	check.Copy(out, x)
 	if out.DType() == x.DType() {
 		copyRows(out, x)
 		return
@@ -52,7 +53,7 @@ func copyRows(out, x tensor.Tensor) {
 
 // Unary applies op to every element.
 func (Backend) Unary(op tensor.UnaryOp, out, x tensor.Tensor) {
-	tensor.CheckSame("Unary", out, x)
+	check.Same("Unary", out, x)
 	xs := x.Floats()
 	for i, v := range xs {
 		xs[i] = float32(unary(op, float64(v)))
@@ -135,7 +136,7 @@ func relu(x float64) float64 {
 
 // Binary applies op to every pair.
 func (Backend) Binary(op tensor.BinaryOp, out, a, b tensor.Tensor) {
-	tensor.CheckSame("Binary", out, a, b)
+	check.Same("Binary", out, a, b)
 	as, bs := a.Floats(), b.Floats()
 	for i, v := range as {
 		as[i] = float32(binary(op, float64(v), float64(bs[i])))
@@ -189,7 +190,7 @@ func timesDecay(x, d float64) float64 {
 
 // Affine is scale·x + shift.
 func (Backend) Affine(out, x tensor.Tensor, scale, shift float32) {
-	tensor.CheckSame("Affine", out, x)
+	check.Same("Affine", out, x)
 	xs := x.Floats()
 	for i, v := range xs {
 		xs[i] = float32(float64(scale)*float64(v) + float64(shift))
@@ -199,7 +200,7 @@ func (Backend) Affine(out, x tensor.Tensor, scale, shift float32) {
 
 // Dropout keeps what DropoutKeeps says.
 func (Backend) Dropout(out, x tensor.Tensor, p float32, seed uint64) {
-	tensor.CheckDropout(out, x, p)
+	check.Dropout(out, x, p)
 	xs := x.Floats()
 	for i, v := range xs {
 		if tensor.DropoutKeeps(seed, i, p) {

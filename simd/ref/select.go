@@ -4,12 +4,13 @@ import (
 	"math"
 	"slices"
 
+	"quire/simd/internal/check"
 	"quire/simd/tensor"
 )
 
 // Reduce folds row by row.
 func (Backend) Reduce(op tensor.ReduceOp, out, x tensor.Tensor) {
-	tensor.CheckReduce(op, out, x)
+	check.Reduce(op, out, x)
 	n, results := x.Dim(-1), make([]float32, out.Len())
 	xs := x.Floats()
 	for i := range results {
@@ -85,7 +86,7 @@ func noNaN(v float32) float32 {
 
 // TopK sorts each row.
 func (Backend) TopK(values, indices, x tensor.Tensor) {
-	tensor.CheckTopK(values, indices, x)
+	check.TopK(values, indices, x)
 	xs, n, k := x.Floats(), x.Dim(1), values.Dim(1)
 	for i := range x.Dim(0) {
 		row := xs[i*n : (i+1)*n]
@@ -97,7 +98,7 @@ func (Backend) TopK(values, indices, x tensor.Tensor) {
 
 // Sample draws as SampleRow says.
 func (Backend) Sample(out, logits tensor.Tensor, rows []tensor.SampleRow) {
-	tensor.CheckSample(out, logits, rows)
+	check.Sample(out, logits, rows)
 	xs, n := logits.Floats(), logits.Dim(1)
 	for i, r := range rows {
 		out.I32()[i] = draw(xs[i*n:(i+1)*n], r)

@@ -1,6 +1,10 @@
 package tensor
 
-import "quire/simd/dtype"
+import (
+	"fmt"
+
+	"quire/simd/dtype"
+)
 
 // Backend computes. The package comment has the rules that hold for every method; the comment of an operation's struct has its formula.
 // Letters after a name are its shape; "float" stands for F32, F16 or BF16.
@@ -117,6 +121,11 @@ type Unsupported struct {
 	Types       []dtype.Type
 }
 
+// Error makes Unsupported an error value for whoever recovers it.
+func (u Unsupported) Error() string {
+	return fmt.Sprintf("%s: %s has no code for %v: convert with Copy first", u.Backend, u.Op, u.Types)
+}
+
 // Packed is the right operand of a product in a layout that only the Backend knows which made it. It is immutable; goroutines may share it.
 type Packed interface {
 	DType() dtype.Type // of the tensor that was packed
@@ -172,7 +181,6 @@ const (
 	MinOf
 	LogSumExp // log Σ eˣ, without overflow
 	ArgMax    // I32
-	numReduce
 )
 
 // Activation is the function at the end of a product.
@@ -184,5 +192,4 @@ const (
 	ActGELU
 	ActGELUTanh
 	ActReLU
-	numActivations
 )

@@ -24,8 +24,8 @@
 // (same first element, shape, strides, type) where the operation says "in place"; any other overlap of out with an operand is a bug that is not always detected.
 // Gradients of activations overwrite (D… = …), gradients of weights accumulate (D… += …), as a micro-batch needs.
 //
-// Errors: a wrong shape, type or stride is the caller's bug and panics with one line ("tensor: MatMul: a [2 3] and b [4 5]"); every Backend uses the Check methods of
-// this package, so that the text is the same. A combination of types that a Backend has no code for panics with Unsupported. Numbers never panic; a token id, label, position or slot out of range does, because it would reach foreign memory.
+// Errors: a wrong shape, type or stride is the caller's bug and panics with one line ("tensor: MatMul: a [2 3] and b [4 5]"); every Backend makes the checks of
+// package simd/internal/check, so that the text is the same. A combination of types that a Backend has no code for panics with Unsupported. Numbers never panic; a token id, label, position or slot out of range does, because it would reach foreign memory.
 //
 // Invariant: the bits of a result row depend on the rows that define it, never on how many other rows the call has, nor on the number of threads. So one sequence decodes
 // to the same logits alone, in a batch, or in a longer prefill chunk with the same key lengths — per Backend, per variant of the machine.

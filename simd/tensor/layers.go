@@ -1,7 +1,5 @@
 package tensor
 
-import "quire/simd/dtype"
-
 // RMSNorm is Out = X·RStd·W with RStd = 1/√(mean(X²)+Eps), row by row. Zhang & Sennrich 2019, arXiv:1910.07467.
 //
 //	Out, X (M, C) float, last stride 1    W (C) float    RStd (M) F32
@@ -75,92 +73,10 @@ type SampleRow struct {
 	Allow       []uint64 // bit v%64 of word v/64: token v may be drawn; nil: all
 }
 
-// Check panics if anything does not fit.
-func (p RMSNorm) Check() {
-	const op = "RMSNorm"
-	sameFloat(op, p.Out, p.X)
-	rowVector(op, "w", p.W, p.X)
-	if !p.RStd.IsZero() {
-		rowStat(op, "rstd", p.RStd, p.X)
-	}
-	inPlace(op, p.Out, p.X)
-	noOverlap(op, p.Out, p.W, p.RStd)
-}
-
-// Check panics if anything does not fit.
-func (p RMSNormGrad) Check() {
-	const op = "RMSNormGrad"
-	sameFloat(op, p.DX, p.DY, p.X)
-	rowVector(op, "w", p.W, p.X)
-	rowStat(op, "rstd", p.RStd, p.X)
-	if !p.DW.IsZero() {
-		rowVector(op, "dw", p.DW, p.X)
-		wantType(op, p.DW, dtype.F32)
-	}
-	if !p.Residual.IsZero() {
-		sameFloat(op, p.DX, p.Residual)
-		inPlace(op, p.DX, p.Residual)
-	}
-	inPlace(op, p.DX, p.DY)
-	noOverlap(op, p.DX, p.X, p.W, p.RStd, p.DW)
-}
-
-// Check panics if anything does not fit, a label included.
-func (p HeadLoss) Check() {
-	const op = "HeadLoss"
-	if p.X.rank != 2 || p.W.rank != 2 || p.X.Dim(1) != p.W.Dim(1) || !p.X.dt.IsFloat() || !p.W.dt.IsFloat() || !unitLast(p.X) || !unitLast(p.W) {
-		fail(op, "x %v, w %v: want float (T, C) and (V, C)", p.X, p.W)
-	}
-	t, v := p.X.Dim(0), p.W.Dim(0)
-	vector(op, "labels", p.Labels, dtype.I32, t)
-	vector(op, "loss", p.Loss, dtype.F32, t)
-	for _, s := range []Tensor{p.LSE, p.GradLoss} {
-		if !s.IsZero() {
-			vector(op, "lse or gradLoss", s, dtype.F32, t)
-		}
-	}
-	if p.GradLoss.IsZero() != (p.DX.IsZero() && p.DW.IsZero()) {
-		fail(op, "gradients need GradLoss, and GradLoss needs DX or DW")
-	}
-	if !p.DX.IsZero() && (!p.DX.SameShape(p.X) || !p.DX.dt.IsFloat() || !unitLast(p.DX)) {
-		fail(op, "dx %v, x %v", p.DX, p.X)
-	}
-	if !p.DW.IsZero() && (!p.DW.SameShape(p.W) || p.DW.dt != dtype.F32 || !unitLast(p.DW)) {
-		fail(op, "dw %v: want F32, shape of w %v", p.DW, p.W)
-	}
-	for _, y := range p.Labels.I32() {
-		if int(y) >= v {
-			fail(op, "label %d, vocabulary %d", y, v)
-		}
-	}
-	for _, out := range []Tensor{p.DX, p.DW, p.Loss, p.LSE} {
-		noOverlap(op, out, p.X, p.W, p.GradLoss)
-	}
-}
-
-// Check panics if anything does not fit. It returns p with GradScale made explicit.
-func (p AdamW) Check() AdamW {
-	const op = "AdamW"
-	for _, t := range []Tensor{p.W, p.M, p.V} {
-		wantType(op, t, dtype.F32)
-	}
-	all := []Tensor{p.W, p.G, p.M, p.V, p.Out}
-	for _, t := range all[:4] {
-		if !t.SameShape(p.W) || !t.IsContiguous() {
-			fail(op, "%v: want contiguous, shape of w %v", t, p.W)
-		}
-	}
-	if !p.G.dt.IsFloat() || !p.Out.IsZero() && (!p.Out.dt.IsFloat() || !p.Out.SameShape(p.W) || !p.Out.IsContiguous()) {
-		fail(op, "g %v, out %v: want contiguous float", p.G, p.Out)
-	}
-	if p.Step < 1 {
-		fail(op, "step %d: steps count from 1", p.Step)
-	}
-	for i, t := range all {
-		noOverlap(op, t, all[i+1:]...)
-	}
-	if p.GradScale == 0 {
-		p.GradScale = 1
-	}
-	return p
+// DropoutKeeps is the definition of Dropout's mask: the upper 24 bits of the splitmix64 output number i of the stream seed, as a fraction, are ≥ p.
+func DropoutKeeps(seed uint64, i int, p float32) bool {
+	z := seed + (uint64(i)+1)*0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return float32((z^z>>31)>>40)*(1.0/(1<<24)) >= p
 }

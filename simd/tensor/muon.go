@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"fmt"
 	"math"
 
 	"quire/simd/dtype"
@@ -32,7 +33,7 @@ const (
 // Muon takes the step on b, with its scratch from a: 2·R·C + 2·min(R,C)² numbers of Work and 2·R·C of F32.
 func Muon(b Backend, a Allocator, p MuonStep) {
 	if p.W.rank != 2 || p.W.dt != dtype.F32 || p.M.dt != dtype.F32 || !p.W.SameShape(p.G) || !p.W.SameShape(p.M) {
-		fail("Muon", "w %v, g %v, m %v: want equal (R, C), w and m F32", p.W, p.G, p.M)
+		panic(fmt.Sprintf("tensor: Muon: w %v, g %v, m %v: want equal (R, C), w and m F32", p.W, p.G, p.M))
 	}
 	scale, work := p.GradScale, p.Work
 	if scale == 0 {

@@ -91,18 +91,26 @@ func printReport(v any) error {
 // corpusStatsCmd prints a datasheet.
 type corpusStatsCmd struct {
 	corpusInput
-	Model string `short:"m" placeholder:"FILE" help:"Tokenizer to count tokens with: .model, tokenizer.json, .tiktoken, .gguf or a model's folder."`
-	Name  string `help:"What the report calls the corpus."`
-	Part  string `enum:"folder,file,none" default:"none" help:"Count parts of the corpus: by folder or file that documents were read from, or none."`
+	Model         string `short:"m" placeholder:"FILE" help:"Tokenizer to count tokens with: .model, tokenizer.json, .tiktoken, .gguf or a model's folder."`
+	Name          string `help:"What the report calls the corpus."`
+	Part          string `enum:"folder,file,none" default:"none" help:"Count parts of the corpus: by folder or file that documents were read from, or none."`
+	LanguageModel string `placeholder:"FILE" help:"fastText model (.ftz, .bin) that tells the languages of documents that do not say theirs; default: the built-in classifier."`
 }
 
 // Run implements kong's command.
 func (c *corpusStatsCmd) Run(ctx context.Context) error {
+	labels, err := languageLabels(c.LanguageModel)
+	if err != nil {
+		return err
+	}
 	in, im, done, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	cfg := corpus.DatasheetConfig{Name: c.Name, Part: partOf(c.Part)}
+	cfg := corpus.DatasheetConfig{Name: c.Name, Part: partOf(c.Part), Detect: func(text string) string {
+		code, _ := labels.Best(text)
+		return code
+	}}
 	if c.Model != "" {
 		t, err := token.Load(c.Model)
 		if err != nil {

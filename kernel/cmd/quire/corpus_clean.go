@@ -102,7 +102,7 @@ func (c *corpusCleanCmd) judges() ([]corpus.Operator, []corpus.Range, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	language, err := c.language()
+	language, err := languageLabels(c.LanguageModel)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,12 +144,13 @@ func (c *corpusCleanCmd) rules() (rules clean.Rules, err error) {
 	return rules, nil
 }
 
-func (c *corpusCleanCmd) language() (clean.Labels, error) {
+// languageLabels tells languages by a fastText model, or by the built-in classifier where none is named.
+func languageLabels(model string) (clean.Labels, error) {
 	labels := clean.Labels{Name: "language", Best: clean.Language}
-	if c.LanguageModel == "" {
+	if model == "" {
 		return labels, nil
 	}
-	m, err := fasttext.Open(c.LanguageModel)
+	m, err := fasttext.Open(model)
 	if err != nil {
 		return labels, err
 	}

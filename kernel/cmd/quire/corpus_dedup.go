@@ -22,7 +22,7 @@ type corpusDedupCmd struct {
 	Method   []string `enum:"exact,minhash,lines,paragraphs,sentences,substrings" default:"exact,minhash" help:"Methods, in order: exact, minhash; lines, paragraphs, sentences (spans of three, as C4) and substrings cut repeated text out."`
 	Settings string   `enum:"datatrove,internlm" default:"datatrove" help:"Of minhash: datatrove (14 bands of 8 hashes) or internlm (128 hashes, similarity 0.7)."`
 	Keep     string   `default:"first" placeholder:"WHICH" help:"Document of a cluster that is kept: first, longest, or the name of a numeric column whose greatest value wins."`
-	Index    string   `placeholder:"DIR" help:"Folder of indexes of what was seen before, made where it is missing: exact and minhash compare with them and add to them."`
+	Index    string   `placeholder:"DIR" help:"Folder of indexes of what was seen before, made where it is missing: all methods but substrings compare with them and add to them."`
 	MinBytes int      `default:"200" help:"Of substrings: the shortest stretch that is cut out."`
 }
 
@@ -102,11 +102,11 @@ func (c *corpusDedupCmd) step(ctx context.Context, method string, in *corpus.Cor
 		cfg.MinBytes = c.MinBytes
 		out, err = dedup.Substrings(ctx, in, cfg)
 	case "lines":
-		out, err = dedup.Pieces(ctx, in, dedup.RepeatedLines())
+		out, err = c.pieces(ctx, method, in, dedup.RepeatedLines())
 	case "paragraphs":
-		out, err = dedup.Pieces(ctx, in, dedup.PieceConfig{Unit: dedup.Paragraphs, Count: 1, MinChars: 1, MaxShare: 1})
+		out, err = c.pieces(ctx, method, in, dedup.PieceConfig{Unit: dedup.Paragraphs, Count: 1, MinChars: 1, MaxShare: 1})
 	case "sentences":
-		out, err = dedup.Pieces(ctx, in, dedup.C4Spans())
+		out, err = c.pieces(ctx, method, in, dedup.C4Spans())
 	}
 	if err != nil {
 		return nil, nil, err
@@ -128,6 +128,23 @@ func (c *corpusDedupCmd) step(ctx context.Context, method string, in *corpus.Cor
 	return out, removed, err
 }
 
+// index returns the method's index, and the same to compare with if it is there; "" where none is kept.
+func (c *corpusDedupCmd) index(method string) (index, save string) {
+	if c.Index == "" {
+		return "", ""
+	}
+	save = filepath.Join(c.Index, method+".idx")
+	if _, err := os.Stat(save); err == nil {
+		index = save
+	}
+	return index, save
+}
+
+func (c *corpusDedupCmd) pieces(ctx context.Context, method string, in *corpus.Corpus, cfg dedup.PieceConfig) (*corpus.Corpus, error) {
+	cfg.Index, cfg.Save = c.index(method)
+	return dedup.Pieces(ctx, in, cfg)
+}
+
 // documents drops whole documents.
 func (c *corpusDedupCmd) documents(ctx context.Context, method string, in *corpus.Corpus, m *methodReport) (*corpus.Corpus, error) {
 	var o dedup.Options
@@ -141,12 +158,7 @@ func (c *corpusDedupCmd) documents(ctx context.Context, method string, in *corpu
 		}
 		o.Score = dedup.Greatest(c.Keep)
 	}
-	if c.Index != "" {
-		o.Save = filepath.Join(c.Index, method+".idx")
-		if _, err := os.Stat(o.Save); err == nil {
-			o.Index = o.Save
-		}
-	}
+	o.Index, o.Save = c.index(method)
 	var out *corpus.Corpus
 	var err error
 	if method == "exact" {

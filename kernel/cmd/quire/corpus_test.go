@@ -78,6 +78,15 @@ func TestCorpusCommands(t *testing.T) {
 		t.Errorf("stats %v", r)
 	}
 
+	if err := os.WriteFile(at("texts.json"), []byte(`["It was the best of times, it was the worst of times.", "Es war einmal ein König, der hatte eine schöne Tochter."]`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bare := corpusStatsCmd{corpusInput: corpusInput{Files: []string{at("texts.json")}}, Part: "none"}
+	if got := capture(t, func() error { return bare.Run(t.Context()) }); got["documents"] != 2.0 || got["bad"] != nil ||
+		got["languages"].([]any)[0].(map[string]any)["name"] != "de" || got["languages"].([]any)[1].(map[string]any)["name"] != "en" {
+		t.Errorf("stats of texts that do not say their languages: %v", got)
+	}
+
 	tokens := r["tokens"]
 	convert("d.arrow", "shards", "tokenizer.json")
 	convert("d.arrow", "d.bin", "tokenizer.json")

@@ -45,6 +45,7 @@ const (
 	mReg   = 4 // minima: 4, 5
 	vReg   = 6 // spare: 6, 7
 	rowReg = 6 // broadcast of A, once the codes are in place
+	rawReg = 8 // packed codes: 8, 9
 )
 
 func z(i int) string { return fmt.Sprintf("Z%d", i) }
@@ -103,23 +104,23 @@ func bytes8(f *file, fm *format, group int, emit func(step int)) {
 }
 
 // nibbles does so for codes whose low four bits are halves of bytes, steps 0–3 the lower, and whose high bits follow: one bit, bit 8b+s of a lane for byte b of
-// step s, or two, bits 8b+2(s mod 4) of the lanes of half s/4.
+// step s, or two, bits 8b+2(s mod 4) of the lanes of half s/4. A byte is read once for both halves, unless they belong to two groups.
 func nibbles(high int) func(f *file, fm *format, group int, emit func(step int)) {
 	return func(f *file, fm *format, group int, emit func(step int)) {
-		for half := range 2 {
-			if fm.groups == 2 && half != group {
-				continue
-			}
-			for s := range 4 {
+		for s := range 4 {
+			for half := range 2 {
+				if fm.groups == 2 && half != group {
+					continue
+				}
 				for j := range nv {
-					w := z(wReg + j)
-					if half == 0 {
-						f.i("VPANDD", mem(fm.head+(2*s+j)*64, subReg), z(vReg+1), w)
-					} else {
-						f.i("VMOVDQU32", mem(fm.head+(2*s+j)*64, subReg), w)
-						f.i("VPSRLD", "$4", w, w)
-						f.i("VPANDD", z(vReg+1), w, w)
+					raw, w := z(rawReg+j), z(wReg+j)
+					if half == 0 || fm.groups == 2 {
+						f.i("VMOVDQU32", mem(fm.head+(2*s+j)*64, subReg), raw)
 					}
+					if half == 1 {
+						f.i("VPSRLD", "$4", raw, raw)
+					}
+					f.i("VPANDD", z(vReg+1), raw, w)
 					f.highBits(fm, high, half, s, j)
 				}
 				emit(4*half + s)

@@ -11,8 +11,8 @@ const (
 	codesReg  = "R9" // codes of the sub-block: in the tile, or in the panel
 	groupReg  = "R12"
 	restReg   = "R13"
-	sumReg    = 8 // float sums, once loaded
-	magicReg  = 9
+	sumReg    = 10 // float sums, once loaded
+	magicReg  = 11
 )
 
 // kind is what formats that share subroutines have in common.
