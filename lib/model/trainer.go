@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"iter"
+	"strings"
 
 	"quire/simd/dtype"
 	"quire/simd/tensor"
@@ -120,6 +121,7 @@ type Param struct {
 	W, Grad tensor.Tensor // F32
 	Out     tensor.Tensor // rounded copy to be written with W (AdamW.Out); none: zero Tensor
 	Matrix  bool          // a matrix of a layer: what Muon is for
+	Rows    []int         // heights of the matrices that a fused one holds, which Muon orthogonalises apart; nil: it is one
 	Decay   bool          // weight decay is usual: matrices, not norms and biases
 }
 
@@ -135,6 +137,7 @@ func (t *Trainer) Params() iter.Seq[Param] {
 			_, out, _ := shadows()
 			p := Param{Name: name, W: *w, Grad: *g, Decay: w.Rank() == 2}
 			p.Matrix = p.Decay && !w.IsSame(t.master.Embed) && !w.IsSame(t.master.Head)
+			p.Rows = t.c.fused(name)
 			if !out.IsSame(*w) {
 				p.Out = *out
 			}
@@ -143,6 +146,17 @@ func (t *Trainer) Params() iter.Seq[Param] {
 			}
 		}
 	}
+}
+
+// fused are the heights of query, key and value, or of gate and up, in the weight of that name.
+func (c Config) fused(name string) []int {
+	switch {
+	case strings.HasSuffix(name, ".qkv_proj.weight"):
+		return []int{c.NumHeads * c.HeadDim, c.NumKVHeads * c.HeadDim, c.NumKVHeads * c.HeadDim}
+	case strings.HasSuffix(name, ".gate_up_proj.weight"):
+		return []int{c.IntermediateSize, c.IntermediateSize}
+	}
+	return nil
 }
 
 // Refresh rounds the master weights to the copies that products use: after they were written from outside.

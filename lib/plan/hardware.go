@@ -31,16 +31,17 @@ type Speed struct {
 	Model       model.Config // that was measured: all but its number of layers holds for the plan's, or time is scaled by arithmetic
 	SeqLen      int
 	MicroTokens int
+	Muon        bool    // whose steps were measured
 	Rest        float64 // embedding, head and loss
 	Layer       float64
 	StepRest    float64 // of the optimiser, embedding and head
 	StepLayer   float64
 }
 
-// step is the time of one optimiser's step.
+// step is the time of one optimiser's step; 0 where that optimiser was not measured.
 func (h Hardware) step(c model.Config, d Data) float64 {
 	s := h.Speed
-	if s.MicroTokens == 0 {
+	if s.MicroTokens == 0 || s.Muon != d.Muon {
 		return 0
 	}
 	passes := float64(d.BatchTokens) / float64(s.MicroTokens)
@@ -51,8 +52,11 @@ func (h Hardware) step(c model.Config, d Data) float64 {
 	probe := s.Model
 	layers := float64(probe.NumLayers)
 	rate := probe.TrainFLOPs(s.SeqLen) * float64(s.MicroTokens) / (s.Rest + layers*s.Layer)
-	stepRate := float64(probe.Params()) / (s.StepRest + layers*s.StepLayer)
-	return c.TrainFLOPs(d.SeqLen)*float64(d.BatchTokens)/rate + float64(c.Params())/stepRate
+	grow := float64(c.Params()) / float64(probe.Params())
+	if d.Muon {
+		grow *= float64(c.HiddenSize) / float64(probe.HiddenSize) // its products are as wide as the model
+	}
+	return c.TrainFLOPs(d.SeqLen)*float64(d.BatchTokens)/rate + grow*(s.StepRest+layers*s.StepLayer)
 }
 
 // fits reports whether the measured layers are the plan's own.
@@ -78,7 +82,7 @@ func Measure(ctx context.Context, b tensor.Backend, c model.Config, d Data) (Har
 	if three := withLayers(c, 3); h.Memory > 0 && Overhead(three.PlanTraining(options(d)).Total()+2*three.WeightBytes(dtype.F32)) > h.Memory/4 {
 		c = model.Depth(8)
 		c.VocabSize, c.BOS, c.EOS = 8192, []uint32{1}, []uint32{2}
-		d = Data{}.defaults(c)
+		d = Data{Muon: d.Muon}.defaults(c)
 	}
 	one, err := newProbe(b, withLayers(c, 1), d)
 	if err != nil {
@@ -102,7 +106,7 @@ func Measure(ctx context.Context, b tensor.Backend, c model.Config, d Data) (Har
 
 // speed splits the time of one and of three layers into that of a layer and that of the rest.
 func speed(one, three *probe) Speed {
-	s := Speed{Model: one.model, SeqLen: one.data.SeqLen, MicroTokens: one.data.MicroTokens}
+	s := Speed{Model: one.model, SeqLen: one.data.SeqLen, MicroTokens: one.data.MicroTokens, Muon: one.data.Muon}
 	s.Layer, s.Rest = layerAndRest(median(one.passes), median(three.passes))
 	s.StepLayer, s.StepRest = layerAndRest(median(one.steps), median(three.steps))
 	return s
@@ -154,6 +158,7 @@ type probe struct {
 	trainer *model.Trainer
 	m, v    *model.Weights
 	rows    model.Examples
+	scratch tensor.Arena
 	n       int
 
 	passes, steps []float64 // seconds of a pass and of the optimiser's step, the first step left out
@@ -178,7 +183,7 @@ func (p *probe) step(passes int) {
 	}
 	middle := time.Now()
 	p.n++
-	adamW(p.backend, p.trainer, p.m, p.v, p.n)
+	p.optimise()
 	if p.n > 1 {
 		p.passes = append(p.passes, middle.Sub(start).Seconds()/float64(passes))
 		p.steps = append(p.steps, time.Since(middle).Seconds())
@@ -202,24 +207,46 @@ func examples(c model.Config, d Data) model.Examples {
 	return model.Examples{IDs: tensor.FromI32(ids, n), Pos: tensor.FromI32(pos, n), Labels: tensor.FromI32(labels, n), Cu: cu, GradLoss: tensor.FromF32(grad, n)}
 }
 
-// adamW is an optimiser's step as lib/train takes it, the norm of the gradients included.
-func adamW(b tensor.Backend, t *model.Trainer, m, v *model.Weights, step int) {
+// optimise is an optimiser's step as lib/train takes it, the norm of the gradients included.
+func (p *probe) optimise() {
 	squares := tensor.New(dtype.F32, 1)
+	for w := range p.trainer.Params() {
+		p.backend.Reduce(tensor.SumSquares, squares.Reshape(), w.Grad.Reshape(-1))
+	}
 	moments := map[string][2]tensor.Tensor{}
-	for name, w := range m.All() {
-		moments[name] = [2]tensor.Tensor{*w}
+	for name, m := range p.m.All() {
+		moments[name] = [2]tensor.Tensor{*m}
 	}
-	for name, w := range v.All() {
-		moments[name] = [2]tensor.Tensor{moments[name][0], *w}
+	for name, v := range p.v.All() {
+		moments[name] = [2]tensor.Tensor{moments[name][0], *v}
 	}
-	for p := range t.Params() {
-		b.Reduce(tensor.SumSquares, squares.Reshape(), p.Grad.Reshape(-1))
+	for w := range p.trainer.Params() {
+		mv := moments[w.Name]
+		if p.data.Muon && w.Matrix {
+			p.muon(w, mv[0])
+			continue
+		}
+		p.backend.AdamW(tensor.AdamW{W: w.W, G: w.Grad, M: mv[0], V: mv[1], Out: w.Out, LR: 1e-4, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: p.n})
 	}
-	for p := range t.Params() {
-		mv := moments[p.Name]
-		b.AdamW(tensor.AdamW{W: p.W, G: p.Grad, M: mv[0], V: mv[1], Out: p.Out, LR: 1e-4, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Step: step})
+	p.trainer.Grads().Zero()
+}
+
+// muon steps the matrices that a weight holds, each for itself.
+func (p *probe) muon(w model.Param, m tensor.Tensor) {
+	rows, at := w.Rows, 0
+	if rows == nil {
+		rows = []int{w.W.Dim(0)}
 	}
-	t.Grads().Zero()
+	for _, n := range rows {
+		s := tensor.MuonStep{W: w.W.Slice(0, at, at+n), G: w.Grad.Slice(0, at, at+n), M: m.Slice(0, at, at+n), LR: 1e-4, Momentum: 0.95}
+		if !w.Out.IsZero() {
+			s.Out = w.Out.Slice(0, at, at+n)
+		}
+		mark := p.scratch.Mark()
+		tensor.Muon(p.backend, &p.scratch, s)
+		p.scratch.Release(mark)
+		at += n
+	}
 }
 
 // memory is what the system could give now; 0 where it does not tell.

@@ -37,6 +37,7 @@ type Data struct {
 	SeqLen      int   // of a row; 0 means the shorter of 256 and the model's
 	MicroTokens int   // of one pass forward and backward; 0 means 16 rows
 	BatchTokens int   // of an optimiser's step; 0 means MicroTokens
+	Muon        bool  // the layers' matrices are stepped by Muon, all else by AdamW
 }
 
 func (d Data) defaults(c model.Config) Data {
@@ -159,8 +160,12 @@ func (p *Plan) trainWays() {
 	for _, r := range []model.Recompute{model.RecomputeNone, model.RecomputeSelective, model.RecomputeFull} {
 		o.Recompute = r
 		m := c.PlanTraining(o)
+		moments, scratch := 2*m.Weights, int64(0)
+		if p.Data.Muon {
+			moments, scratch = moments-4*matrices(c), muonScratch(c) // it has one moment
+		}
 		p.Train = append(p.Train, p.way(Way{Name: fmt.Sprintf("full, recompute %v", r), Weights: m.Weights + m.Shadow, Gradients: m.Grads,
-			Optimizer: 2 * m.Weights, Activations: m.Activations, Saving: 3 * m.Weights, Learn: p.Params}))
+			Optimizer: moments + scratch, Activations: m.Activations, Saving: m.Weights + moments, Learn: p.Params}))
 	}
 	adapters := p.adapters()
 	low := func(name string, dt dtype.Type) Way {
@@ -168,6 +173,19 @@ func (p *Plan) trainWays() {
 			Optimizer: 8 * adapters, Saving: 12 * adapters, Activations: c.PlanTraining(o).Activations, Learn: adapters})
 	}
 	p.Train = append(p.Train, low("LoRA", dtype.BF16), low("QLoRA", dtype.NF4))
+}
+
+// matrices is the number of parameters of the layers' matrices.
+func matrices(c model.Config) int64 {
+	hidden, heads := c.HiddenSize, c.NumHeads*c.HeadDim
+	return int64(c.NumLayers) * int64(hidden) * int64(c.QKVRows()+heads+3*c.IntermediateSize)
+}
+
+// muonScratch is what [tensor.Muon] needs for the largest matrix in F32; an arena takes no less than 32 MiB.
+func muonScratch(c model.Config) int64 {
+	rows, cols := int64(max(c.IntermediateSize, c.NumHeads*c.HeadDim)), int64(c.HiddenSize)
+	side := min(rows, cols)
+	return max(32<<20, 4*(4*rows*cols+2*side*side))
 }
 
 // adapters is the number of parameters of LoRA's pairs at every matrix of the layers: Hu et al. 2021, arXiv:2106.09685.

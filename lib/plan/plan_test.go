@@ -13,6 +13,7 @@ import (
 	"quire/lib/checkpoint"
 	"quire/lib/model"
 	"quire/lib/show"
+	"quire/lib/train/optim"
 	"quire/simd"
 	"quire/simd/dtype"
 	"quire/simd/tensor"
@@ -97,48 +98,69 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// TestMemory compares the plan with what the allocator holds once a model trains.
+// TestMemory compares the plan with what the allocator holds once a model trains, with the optimiser of lib/train.
 func TestMemory(t *testing.T) {
-	c := small(4)
-	d := Data{SeqLen: 128, MicroTokens: 2048}
-	p, err := For(c, d, Hardware{Memory: 8 << 30}, Goal{})
-	if err != nil {
-		t.Fatal(err)
+	for method, muon := range map[optim.Method]bool{optim.AdamW: false, optim.Muon: true} {
+		t.Run(string(method), func(t *testing.T) {
+			c := small(4)
+			p, err := For(c, Data{SeqLen: 128, MicroTokens: 2048, Muon: muon}, Hardware{Memory: 8 << 30}, Goal{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if warm, err := newProbe(simd.Default(), c, p.Data); err != nil {
+				t.Fatal(err)
+			} else {
+				warm.step(1) // the backend's scratch is not the model's
+			}
+			defer debug.SetGCPercent(debug.SetGCPercent(10))
+			held := func() int64 {
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return int64(m.HeapAlloc)
+			}
+			before := held()
+			training := begin(t, c, p.Data, method)
+			got := held() - before
+			runtime.KeepAlive(training)
+			want := p.Train[0].Total
+			t.Logf("planned %s, held %s: %+.1f %%", show.Size(want), show.Size(got), 100*(float64(got)/float64(want)-1))
+			if r := float64(got) / float64(want); r < 0.9 || r > 1.1 {
+				t.Errorf("planned %s, the allocator holds %s", show.Size(want), show.Size(got))
+			}
+		})
 	}
-	if warm, err := newProbe(simd.Default(), c, p.Data); err != nil {
-		t.Fatal(err)
-	} else {
-		warm.step(1) // the backend's scratch is not the model's
-	}
-	defer debug.SetGCPercent(debug.SetGCPercent(10))
-	held := func() int64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
-	before := held()
+}
+
+// begin takes the first step of training and returns what it holds.
+func begin(t *testing.T, c model.Config, d Data, method optim.Method) []any {
 	w := c.NewWeights(tensor.Heap, dtype.F32)
 	w.Init(c, 1)
-	tr, err := model.NewTrainer(simd.Default(), c, w, options(p.Data))
+	tr, err := model.NewTrainer(simd.Default(), c, w, options(d))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, v := c.NewWeights(tensor.Heap, dtype.F32), c.NewWeights(tensor.Heap, dtype.F32)
-	saver := checkpoint.NewSaver(t.TempDir(), 1)
-	saver.Reserve(int(3 * c.WeightBytes(dtype.F32)))
-	tr.Step(examples(c, p.Data))
-	adamW(simd.Default(), tr, m, v, 1)
-	got := held() - before
-	runtime.KeepAlive(tr)
-	runtime.KeepAlive(m)
-	runtime.KeepAlive(v)
-	runtime.KeepAlive(saver)
-	want := p.Train[0].Total
-	t.Logf("planned %s, held %s: %+.1f %%", show.Size(want), show.Size(got), 100*(float64(got)/float64(want)-1))
-	if r := float64(got) / float64(want); r < 0.9 || r > 1.1 {
-		t.Errorf("planned %s, the allocator holds %s", show.Size(want), show.Size(got))
+	var params []optim.Param
+	for p := range tr.Params() {
+		kind := optim.Norm
+		if p.Matrix {
+			kind = optim.Matrix
+		}
+		params = append(params, optim.Param{Name: p.Name, Kind: kind, W: p.W, G: p.Grad, Out: p.Out, Rows: p.Rows})
 	}
+	cfg := optim.DefaultConfig()
+	cfg.Method = method
+	o, err := optim.New(simd.Default(), cfg, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := int(c.WeightBytes(dtype.F32))
+	o.Moments(func(_ string, m tensor.Tensor) { saved += m.NumBytes() })
+	saver := checkpoint.NewSaver(t.TempDir(), 1)
+	saver.Reserve(saved)
+	tr.Step(examples(c, d))
+	o.Step(1e-4, 1)
+	return []any{tr, o, saver}
 }
 
 // TestTime compares the plan with the clock, on a model of more layers than are measured. The models take turns, step by step, so that
@@ -146,8 +168,13 @@ func TestMemory(t *testing.T) {
 // median has to be within 10 % of 1. Rounds go on until the median's own confidence interval is narrow. Where the time for that is up, an
 // interval that lies beyond 10 % still fails, and one that reaches across the limit says only that the machine was too busy to tell.
 func TestTime(t *testing.T) {
-	const rounds, most, narrow, limit = 15, 60, 0.1, 25 * time.Second
-	d := Data{SeqLen: 64, MicroTokens: 512, BatchTokens: 1024}
+	t.Run("adamw", func(t *testing.T) { testTime(t, false) })
+	t.Run("muon", func(t *testing.T) { testTime(t, true) })
+}
+
+func testTime(t *testing.T, muon bool) {
+	const rounds, most, narrow, limit = 15, 60, 0.1, 15 * time.Second
+	d := Data{SeqLen: 64, MicroTokens: 512, BatchTokens: 1024, Tokens: 10 * 1024, Muon: muon}
 	models := map[int]*probe{1: nil, 3: nil, 6: nil}
 	for layers := range models {
 		var err error
@@ -168,8 +195,7 @@ func TestTime(t *testing.T) {
 			continue // it warms up
 		}
 		took := last(models[6])
-		p, err := For(small(6), Data{SeqLen: d.SeqLen, MicroTokens: d.MicroTokens, BatchTokens: d.BatchTokens, Tokens: 10 * 1024},
-			Hardware{Memory: 8 << 30, Speed: speed(last(models[1]), last(models[3]))}, Goal{})
+		p, err := For(small(6), d, Hardware{Memory: 8 << 30, Speed: speed(last(models[1]), last(models[3]))}, Goal{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,6 +252,9 @@ func TestScaled(t *testing.T) {
 	want := p.FLOPs/rate + float64(p.Steps)*float64(big.Params())/float64(small(2).Params())*0.03
 	if got := p.Time.Seconds(); math.Abs(got/want-1) > 0.01 {
 		t.Errorf("%v seconds, want %v", got, want)
+	}
+	if p, err = For(big, Data{Tokens: 1e6, Muon: true}, h, Goal{}); err != nil || p.Time != 0 {
+		t.Errorf("from AdamW's time Muon's is planned: %v, %v", p.Time, err)
 	}
 }
 

@@ -141,7 +141,7 @@ func (l *loop) buildModel() error {
 	}
 	var params []optim.Param
 	for p := range l.trainer.Params() {
-		params = append(params, optim.Param{Name: p.Name, Kind: kindOf(p, c.Model), W: p.W, G: p.Grad, Out: p.Out, Rows: stacked(p.Name, c.Model)})
+		params = append(params, optim.Param{Name: p.Name, Kind: kindOf(p, c.Model), W: p.W, G: p.Grad, Out: p.Out, Rows: p.Rows})
 		l.live = append(l.live, checkpoint.Named{Name: p.Name, Tensor: p.W})
 	}
 	if l.opt, err = optim.New(l.b, c.Optimizer, params); err != nil {
@@ -180,17 +180,6 @@ func kindOf(p model.Param, c model.Config) optim.Kind {
 		return optim.Head
 	}
 	return optim.Embedding
-}
-
-// stacked are the heights of the matrices that a fused weight holds: Muon orthogonalises query, key, value, gate and up apart.
-func stacked(name string, c model.Config) []int {
-	switch {
-	case strings.HasSuffix(name, ".qkv_proj.weight"):
-		return []int{c.NumHeads * c.HeadDim, c.NumKVHeads * c.HeadDim, c.NumKVHeads * c.HeadDim}
-	case strings.HasSuffix(name, ".gate_up_proj.weight"):
-		return []int{c.IntermediateSize, c.IntermediateSize}
-	}
-	return nil
 }
 
 // errDataEnded ends a run whose sources have no more rows.
