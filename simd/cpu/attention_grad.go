@@ -39,13 +39,21 @@ func (b *Backend) AttentionGrad(p tensor.AttentionGrad) {
 		return
 	}
 	a := b.e.newAttention(p.Attention)
-	b.e.pool.run(p.Seqs()*a.hkv, func(i int) {
+	tasks := p.Seqs() * a.hkv
+	task := func(i int) *attentionGrad {
+		if i >= tasks {
+			return nil
+		}
 		g := &attentionGrad{attention: a, g: p, seq: i / a.hkv, head: i % a.hkv}
 		g.t0, g.tokens = int(p.CuQ[g.seq]), int(p.CuQ[g.seq+1]-p.CuQ[g.seq])
 		g.t, g.work, _ = b.e.choose(p.K.DType(), p.K.DType(), false)
 		g.lse = p.LSE.F32()
+		return g
+	}
+	b.e.pool.run(tasks, func(i int) {
+		g := task(i)
 		if a.fast != nil && p.DOut.DType() == dtype.BF16 {
-			g.runPanels()
+			g.runPanels(task(i + b.e.pool.threads()))
 			return
 		}
 		g.run()

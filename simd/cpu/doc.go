@@ -4,7 +4,7 @@
 //
 // A product packs both operands into panels (pack.go) and runs a generated micro-kernel over them (gemm.go, zz_gemm_amd64.s). A panel of A interleaves the rows of one
 // kernel call, a panel of B the columns of one tile, so that a step of k is one contiguous read of each and every lane is one output element. B is packed in
-// a task's own scratch, or once by Pack. What follows a product (scale, bias, activation, residual, rounding) happens while a panel of rows is in L1 (output.go).
+// a task's own scratch, or once by Pack. What follows a product (scale, bias, activation, residual, rounding) happens while a panel of rows is in L1 (output.go); where that is rounding to BF16 alone, the kernel does it.
 //
 // Block formats (quant.go, quant_layout.go) are repacked 32 columns side by side and multiplied by activations rounded to 8 bits per 32 elements with VPDPBUSD. One kernel
 // call takes all rows, up to 32: it unpacks 32 elements of k of a panel to a tile in L1, multiplies group after group of rows by that, and goes on, so that a weight is read from memory once

@@ -36,7 +36,7 @@ func available() []kernels {
 		vectorsAVX512.use(&k)
 		k.blocks = blockSet{blockFormatsAVX512, quantizeRowAVX512}
 		k.attn = &attentionKernels{gemmBF16RowsAVX512, gemmBF16ColumnsAVX512, softenAVX512, slopePairsAVX512, storeRowsAVX512, finishSumsAVX512,
-			map[dtype.Type]func(n int, out, x unsafe.Pointer){dtype.Q8_0: widenQ8_0AVX512, dtype.Q4_0: widenQ4_0AVX512}, rowDotsAVX512}
+			map[dtype.Type]func(n int, out, x unsafe.Pointer){dtype.Q8_0: widenQ8_0AVX512, dtype.Q4_0: widenQ4_0AVX512}, touchRowsAVX512, rowDotsAVX512}
 		all = append(all, k)
 	}
 	if x.HasAVX2 && x.HasFMA {

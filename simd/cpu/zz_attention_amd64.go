@@ -38,3 +38,8 @@ func widenQ8_0AVX512(n int, out unsafe.Pointer, x unsafe.Pointer)
 //
 //go:noescape
 func widenQ4_0AVX512(n int, out unsafe.Pointer, x unsafe.Pointer)
+
+// touchRowsAVX512 asks L2 for so many bytes at p and at multiples of stride behind it.
+//
+//go:noescape
+func touchRowsAVX512(p unsafe.Pointer, rows int, bytes int, stride int)

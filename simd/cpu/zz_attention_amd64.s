@@ -473,6 +473,23 @@ loop:
 	VZEROUPPER
 	RET
 
+// func touchRowsAVX512(p unsafe.Pointer, rows int, bytes int, stride int)
+TEXT ·touchRowsAVX512(SB), NOSPLIT, $0-32
+	MOVQ p+0(FP), SI
+	MOVQ rows+8(FP), CX
+	MOVQ bytes+16(FP), DX
+	MOVQ stride+24(FP), R8
+row:
+	MOVQ DX, AX
+line:
+	PREFETCHT1 -1(SI)(AX*1)
+	SUBQ $64, AX
+	JGT line
+	ADDQ R8, SI
+	DECQ CX
+	JNE row
+	RET
+
 DATA iota<>+0(SB)/4, $0x00000000
 DATA iota<>+4(SB)/4, $0x00000001
 DATA iota<>+8(SB)/4, $0x00000002

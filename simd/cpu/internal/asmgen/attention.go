@@ -37,6 +37,7 @@ func attentionFile(f *file) {
 	f.rowDots()
 	f.finishSums()
 	f.widenBlocks()
+	f.touchRows()
 	words := make([]uint32, 16)
 	for i := range words {
 		words[i] = uint32(i)
@@ -383,6 +384,22 @@ func (f *file) finishSums() {
 	f.i("SUBQ", "$16", "CX")
 	f.i("JGT", "loop")
 	f.ret()
+}
+
+// touchRows prints a request for rows that will be read or written soon.
+func (f *file) touchRows() {
+	f.fn("touchRowsAVX512", "asks L2 for so many bytes at p and at multiples of stride behind it.", ptr("p", "SI"), num("rows", "CX"), num("bytes", "DX"), num("stride", "R8"))
+	f.label("row")
+	f.i("MOVQ", "DX", "AX")
+	f.label("line")
+	f.i("PREFETCHT1", "-1(SI)(AX*1)")
+	f.i("SUBQ", "$64", "AX")
+	f.i("JGT", "line")
+	f.i("ADDQ", "R8", "SI")
+	f.i("DECQ", "CX")
+	f.i("JNE", "row")
+	f.i("RET")
+	f.asm.WriteByte('\n')
 }
 
 // rowDots prints the dot products of the rows of two BF16 matrices.
