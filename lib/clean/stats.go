@@ -227,9 +227,8 @@ func (s *Stats) paragraph(p *paragraphs) {
 	p.begin, p.end, p.hash = 0, 0, 0
 }
 
-// line measures the line of bytes begin…end−1.
-func (s *Stats) line(p *paragraphs, begin, end int) {
-	hash := hashString(s.text[begin:end])
+// inParagraph adds the line of bytes begin…end−1 to its paragraph; one that is empty ends it.
+func (s *Stats) inParagraph(p *paragraphs, begin, end int, hash uint64) {
 	from, to := max(begin, p.first), min(end, p.last)
 	if from >= to {
 		s.paragraph(p)
@@ -239,11 +238,16 @@ func (s *Stats) line(p *paragraphs, begin, end int) {
 		p.begin = from
 	}
 	p.end = to
-	if from == begin && to == end {
-		p.hash = fold(p.hash, hash)
-	} else {
-		p.hash = fold(p.hash, hashString(s.text[from:to]))
+	if from != begin || to != end {
+		hash = hashString(s.text[from:to])
 	}
+	p.hash = fold(p.hash, hash)
+}
+
+// line measures the line of bytes begin…end−1.
+func (s *Stats) line(p *paragraphs, begin, end int) {
+	hash := hashString(s.text[begin:end])
+	s.inParagraph(p, begin, end, hash)
 	line := s.text[begin:end]
 	trimmed := strings.TrimSpace(line)
 	if trimmed == "" {
