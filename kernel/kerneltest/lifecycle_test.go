@@ -108,7 +108,11 @@ func TestNotebooks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs every notebook: run without -short")
 	}
-	files, err := filepath.Glob("../../notebooks/*.ipynb")
+	root, err := filepath.Abs("../..") // where README's commands are given
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(root, "notebooks", "*.ipynb"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no notebooks: %v", err)
 	}
@@ -124,7 +128,9 @@ func TestNotebooks(t *testing.T) {
 			for _, p := range notebookParams[filepath.Base(file)] {
 				args = append(args, "--param", p)
 			}
-			if text, err := exec.Command(b.path, args...).CombinedOutput(); err != nil {
+			cmd := exec.Command(b.path, args...)
+			cmd.Dir = root
+			if text, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}
 			data, err := os.ReadFile(out)
