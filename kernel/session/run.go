@@ -136,7 +136,12 @@ func (c *Cell) calmDown() {
 	if c.abandoned.Load() {
 		return
 	}
-	time.AfterFunc(2*time.Second, func() { stopping.Add(-1) })
+	go func() {
+		for range 20 { // in turns, as supervise waits
+			time.Sleep(100 * time.Millisecond)
+		}
+		stopping.Add(-1)
+	}()
 }
 
 // parts runs the parts of text, which begins at a line of the cell, up to the first that fails.
