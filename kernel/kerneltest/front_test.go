@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -88,6 +89,28 @@ func TestBusyAgain(t *testing.T) {
 	}
 	c.Send(Control, "interrupt_request", struct{}{})
 	must[Received](t)(c.Done(id, stepLimit))
+}
+
+// When everything was answered the last status is idle, however close a cell's end and another answer were.
+func TestIdleAtLast(t *testing.T) {
+	c := inside(t, attachFake, quiet())
+	for range 300 {
+		requests := []string{c.Run("value 1"), c.Send(Shell, "kernel_info_request", struct{}{}), c.Send(Control, "kernel_info_request", struct{}{})}
+		for _, id := range requests {
+			must[Received](t)(c.Done(id, stepLimit))
+		}
+		c.mu.Lock()
+		messages := slices.Clone(c.messages)
+		c.mu.Unlock()
+		for i, m := range slices.Backward(messages) {
+			if m.Header.Type == "status" {
+				if !m.isStatus("idle") {
+					t.Fatalf("message %d, the last status, is %s", i, m.Content)
+				}
+				break
+			}
+		}
+	}
 }
 
 // A front end that subscribes after the fact is greeted and learns that the kernel is idle again.
