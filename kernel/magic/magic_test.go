@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			{"%env", `(?m)^QUIRE_TEST_TOKEN=\(hidden\)$`, ""},
 			{"%env NO_SUCH_VARIABLE_HERE", "", "NO_SUCH_VARIABLE_HERE is not set"},
 			{"%memlimit", `^no limit, in use .*B\n$`, ""},
-			{"%memlimit 1KB", "", "holds"},
+			{"%memlimit 1KB", "", "%memlimit: the session holds"},
 			{"%memlimit lots", "", `"lots" is no size: write a number with a unit, like 800MB or 6GiB`},
 			{"%memlimit 64GiB", "", ""},
 			{"%memlimit", `^limit 68.7 GB, in use .*B\n$`, ""},
@@ -83,6 +83,9 @@ func TestScripts(t *testing.T) {
 			{"%%capture text\nfmt.Println(\"quiet\")\nw := 2", `^$`, ""},
 			{"fmt.Print(text, w)", `^quiet\n ?2$`, ""},
 			{"%%capture\nnosuch()", "", "undefined: nosuch"},
+			{"%%capture two names\nw = 3", "", "usage: %%capture"},
+			{"fmt.Print(w)", `^2$`, ""},
+			{"%who text", `(?m)^text +var +string +22 B +1$`, ""},
 		},
 		"help": {
 			{"%help", `(?s)%capture|%cd .*%time `, ""},

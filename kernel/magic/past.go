@@ -3,6 +3,7 @@ package magic
 import (
 	"errors"
 	"fmt"
+	"go/token"
 	"reflect"
 	"strconv"
 	"strings"
@@ -71,6 +72,9 @@ func history(c *session.Cell, args string) error {
 }
 
 func capture(c *session.Cell, args, body string) error {
+	if args != "" && !token.IsIdentifier(args) {
+		return usage("%%capture [NAME]")
+	}
 	var text strings.Builder
 	restore := c.Capture(func(_, t string) { text.WriteString(t) })
 	err := c.RunCell(body)

@@ -116,7 +116,7 @@ func memoryLimit(c *session.Cell, args string) error {
 		return err
 	}
 	if used := mapped(); size < used {
-		return fmt.Errorf("%%memlimit %s: the session holds %s already; forget variables first (%%rm) or allow more", args, byteCount(int64(used)))
+		return fmt.Errorf("the session holds %s already, more than %s: forget variables first (%%rm) or allow more", byteCount(int64(used)), args)
 	}
 	debug.SetMemoryLimit(int64(size - size/10))
 	return limitData(size)

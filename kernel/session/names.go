@@ -180,7 +180,11 @@ func (s *Session) Succeeded() []Ran {
 }
 
 // count is the execution count of the newest cell.
+// count is the number of the cell that calls, of the last one outside of cells.
 func (s *Session) count() int {
+	if c := Current(); c != nil && c.s == s {
+		return c.Count()
+	}
 	s.ranMu.Lock()
 	defer s.ranMu.Unlock()
 	if len(s.ran) == 0 {
