@@ -1,6 +1,8 @@
 package magic
 
 import (
+	"errors"
+
 	"quire/kernel/link"
 	"quire/kernel/session"
 )
@@ -14,7 +16,10 @@ func display() []session.Magic {
 
 // as shows the body in one media type, with the text itself for front ends that can't.
 func as(media string) func(c *session.Cell, args, body string) error {
-	return func(c *session.Cell, _, body string) error {
+	return func(c *session.Cell, args, body string) error {
+		if args != "" {
+			return errors.New("the text begins in the next line")
+		}
 		c.Display(link.Display{Bundle: link.Bundle{Data: map[string]any{media: body, "text/plain": body}}})
 		return nil
 	}

@@ -186,6 +186,7 @@ func TestDisplay(t *testing.T) {
 			t.Errorf("%%%%%s showed %+v", magic, r.Displays)
 		}
 	}
+	k.Fail("%%html <b>x</b>", "%%html: the text begins in the next line")
 	if got := k.Run("!!printf 'a\\nb\\n'").Plain(); !strings.Contains(got, `"a" "b"`) && !strings.Contains(got, "a b") {
 		t.Errorf("!! shows %q", got)
 	}

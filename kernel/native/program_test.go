@@ -40,7 +40,7 @@ func TestPrograms(t *testing.T) {
 	if !strings.HasPrefix(e.Traceback[0], "cell[10]:3:13: ") {
 		t.Errorf("placed at %q", e.Traceback)
 	}
-	k.Fail("%%\nos.Exit(3)", "exit status 3")
+	k.Fail("%%\nos.Exit(3)", "MagicError: %%: exit status 3")
 	k.Fail("%goflags nonsense", "is no flag")
 	if out := k.Run("%goflags -tags=special\n%goflags").Stdout; out != "go build flags: -tags=special\n" {
 		t.Errorf("%%goflags printed %q", out)

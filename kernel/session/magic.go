@@ -70,7 +70,7 @@ func (c *Cell) magicError(p cell.Part, err error) *link.Error {
 		return c.stopError(nil)
 	}
 	name := p.Name
-	if strings.Trim(name, "!?") != "" {
+	if name == "" || strings.Trim(name, "!?") != "" {
 		name = mark(p) + name
 	}
 	text := err.Error()
