@@ -307,6 +307,14 @@ func (e *Engine) unpark(s *sequence) {
 }
 
 func (e *Engine) publishStats() {
+	s := e.now()
+	e.mu.Lock()
+	e.stats = s
+	e.mu.Unlock()
+}
+
+// now are the counters, in the loop.
+func (e *Engine) now() Stats {
 	s := e.count
 	s.Tasks, s.Pages, s.FreePages, s.CachedPages = len(e.queue.tasks), len(e.pages.refs), len(e.pages.free), e.pages.trie.lru.n
 	for _, t := range e.queue.tasks {
@@ -314,7 +322,5 @@ func (e *Engine) publishStats() {
 			s.Running++
 		}
 	}
-	e.mu.Lock()
-	e.stats = s
-	e.mu.Unlock()
+	return s
 }

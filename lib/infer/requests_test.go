@@ -1,10 +1,8 @@
 package infer
 
 import (
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"quire/lib/infer/sample"
@@ -29,24 +27,8 @@ func (w *watched) take(t *task, at int, rows tensor.Tensor) {
 // stepsOf submits requests together and returns the steps in which they made their first and their last token.
 func stepsOf(t *testing.T, e *Engine, all []Request) (first, last []int64) {
 	t.Helper()
-	held, gate := make(chan struct{}), make(chan struct{})
-	e.enqueue(func() { close(held); <-gate })
-	<-held
-	var wg sync.WaitGroup
-	for i, r := range all {
-		wg.Go(func() {
-			if _, err := e.Complete(t.Context(), r); err != nil {
-				t.Error(err)
-			}
-		})
-		for waiting := 0; waiting <= i; runtime.Gosched() {
-			e.mu.Lock()
-			waiting = len(e.inbox)
-			e.mu.Unlock()
-		}
-	}
 	jobs := make([]*watched, len(all))
-	e.enqueue(func() {
+	together(t, e, all, func() {
 		byArrival := slices.Clone(e.queue.tasks)
 		slices.SortFunc(byArrival, func(a, b *task) int { return int(a.arrival) - int(b.arrival) })
 		for i, t := range byArrival {
@@ -54,8 +36,6 @@ func stepsOf(t *testing.T, e *Engine, all []Request) (first, last []int64) {
 			t.job = jobs[i]
 		}
 	})
-	close(gate)
-	wg.Wait()
 	for _, j := range jobs {
 		first, last = append(first, j.first), append(last, j.last)
 	}
