@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,28 +117,24 @@ func TestPoolRunsEachTaskOnceAndPassesPanicsOn(t *testing.T) {
 	})
 }
 
-// TestPoolSleeps looks at the workers after a pause: all are parked, and a closed pool's goroutines are gone.
+// TestPoolSleeps waits for the workers of a pool without work: all park, and the goroutines of a closed pool end.
 func TestPoolSleeps(t *testing.T) {
 	before := runtime.NumGoroutine()
 	p := newPool(3)
 	p.run(30, func(int) {})
-	for range 200 {
-		time.Sleep(time.Millisecond)
-		if p.workers[0].parked.Load() && p.workers[1].parked.Load() {
-			break
-		}
-	}
-	for i, w := range p.workers {
-		if !w.parked.Load() {
-			t.Errorf("worker %d is awake without work", i)
-		}
-	}
+	eventually(t, "workers without work park", func() bool {
+		return !slices.ContainsFunc(p.workers, func(w *worker) bool { return !w.parked.Load() })
+	})
 	p.close()
-	for range 200 {
-		if runtime.NumGoroutine() <= before {
-			return
+	eventually(t, "goroutines of a closed pool end", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("not after a minute: %s", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
-	t.Errorf("%d goroutines before the pool, %d after its end", before, runtime.NumGoroutine())
 }

@@ -15,7 +15,8 @@ const slack = 64
 
 // buffer is aligned memory outside of any tensor.
 type buffer struct {
-	data []byte
+	data    []byte
+	release func() // gives a mapping back at once; nil: the Go heap's
 }
 
 // newBuffer returns n zero bytes aligned to 64. Large ones live outside the Go heap and are unmapped when the buffer is collected.
@@ -23,7 +24,8 @@ func newBuffer(n int) *buffer {
 	if n >= hugeBytes {
 		if data, unmap, err := mapHuge(n + slack); err == nil {
 			b := &buffer{data: data[:n]}
-			runtime.AddCleanup(b, func(unmap func()) { unmap() }, unmap)
+			cleanup := runtime.AddCleanup(b, func(unmap func()) { unmap() }, unmap)
+			b.release = func() { cleanup.Stop(); unmap() }
 			return b
 		}
 	}
