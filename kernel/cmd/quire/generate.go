@@ -13,6 +13,7 @@ import (
 	"quire/lib/infer/grammar"
 	"quire/lib/infer/sample"
 	"quire/lib/model"
+	"quire/lib/token"
 	"quire/simd"
 	"quire/simd/dtype"
 )
@@ -82,7 +83,8 @@ func (c *generateCmd) run(ctx context.Context, in io.Reader, out, notes io.Write
 	}
 	defer e.Close()
 	if e.Tokenizer() == nil {
-		return fmt.Errorf("generate: %s has no tokenizer: put tokenizer.json or tokenizer.model beside it", c.Model)
+		_, err := token.Load(c.Model)
+		return fmt.Errorf("generate: no tokenizer: put tokenizer.json or tokenizer.model beside the model: %v", err)
 	}
 	w := textWriter{e: e, out: out, notes: notes, json: c.JSON || c.LogProbs != nil}
 	return w.write(ctx, r)

@@ -174,6 +174,23 @@ func TestGenerateRefuses(t *testing.T) {
 	}
 }
 
+// TestGenerateWithoutTokenizer: a tokenizer that cannot be read is an error which says why.
+func TestGenerateWithoutTokenizer(t *testing.T) {
+	dir, _ := quantizeModel(t)
+	tokenizer := dir + "/model/tokenizer.json"
+	if err := os.WriteFile(tokenizer, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, _, broken := generated(t, dir+"/model", "", "-p", "a")
+	if err := os.Remove(tokenizer); err != nil {
+		t.Fatal(err)
+	}
+	_, _, missing := generated(t, dir+"/model", "", "-p", "a")
+	if broken == nil || missing == nil || broken.Error() == missing.Error() || !strings.Contains(missing.Error(), "put tokenizer.json") || !strings.Contains(broken.Error(), "tokenizer.json:") {
+		t.Errorf("broken: %v; missing: %v", broken, missing)
+	}
+}
+
 // TestGenerateInterrupted: an interrupt ends the text where it is.
 func TestGenerateInterrupted(t *testing.T) {
 	dir, _ := quantizeModel(t)
