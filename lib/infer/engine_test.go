@@ -158,7 +158,9 @@ func together(t *testing.T, e *Engine, all []Request, ready func()) []Text {
 	t.Helper()
 	texts := make([]Text, len(all))
 	held, gate := make(chan struct{}), make(chan struct{})
-	e.enqueue(func() { close(held); <-gate })
+	if err := e.do(func() { close(held); <-gate }); err != nil {
+		t.Fatal(err)
+	}
 	<-held
 	var wg sync.WaitGroup
 	for i, r := range all {
@@ -177,7 +179,9 @@ func together(t *testing.T, e *Engine, all []Request, ready func()) []Text {
 		}
 	}
 	if ready != nil {
-		e.enqueue(ready)
+		if err := e.do(ready); err != nil {
+			t.Error(err)
+		}
 	}
 	close(gate)
 	wg.Wait()

@@ -36,6 +36,19 @@ func TestForks(t *testing.T) {
 	}
 }
 
+// TestDraftsWithoutRoom: texts that share their pages need more room in the draft model's cache, which shares none, than there is: some go without guesses, none is changed, no page is lost.
+func TestDraftsWithoutRoom(t *testing.T) {
+	perPage := int64(tinyConfig().NumLayers * 2 * BlockTokens * tinyConfig().NumKVHeads * tinyConfig().HeadDim * 4)
+	r := Request{IDs: prompt(250, 1), MaxTokens: 60, N: 4, Params: sample.Params{Temperature: 1.2, Seed: 5, LogProbs: true}}
+	want := complete(t, tinyEngine(t, Config{}), r)
+	e := tinyEngine(t, Config{CacheBytes: 10 * perPage, Draft: tinyModel(t, tinyConfig(), dtype.F32, 1), Guess: 1})
+	sameTexts(t, "drafts without room", complete(t, e, r), want)
+	if s := countsOf(t, e); s.Accepted == 0 {
+		t.Error("no guess was accepted")
+	}
+	noLeak(t, e)
+}
+
 // TestSession: a text in turns is the text of one request after another with all of it as prompt; a fork goes its own way and leaves the first alone.
 func TestSession(t *testing.T) {
 	e, alone := tinyEngine(t, Config{}), tinyEngine(t, Config{NoPrefix: true})

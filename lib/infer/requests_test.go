@@ -1,8 +1,10 @@
 package infer
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"quire/lib/infer/sample"
@@ -131,4 +133,47 @@ func TestMemory(t *testing.T) {
 		t.Errorf("a cache smaller than a page: %v", err)
 	}
 	noLeak(t, e)
+}
+
+// broken is a job that panics.
+type broken struct{ job }
+
+func (broken) fail(*Engine, *task, error) {}
+
+// TestClose: whoever asks while an engine is closed gets an answer, and its closers run once, whatever ended it.
+func TestClose(t *testing.T) {
+	for range 50 {
+		e := tinyEngine(t, Config{})
+		closed := 0
+		e.closers = append(e.closers, func() error { closed++; return nil })
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					if _, err := e.Complete(t.Context(), Request{IDs: prompt(3, 1), MaxTokens: 2}); errors.Is(err, ErrClosed) {
+						return
+					} else if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		if err := errors.Join(e.Close(), e.Close()); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if closed != 1 {
+			t.Fatalf("closed %d times", closed)
+		}
+	}
+	e := tinyEngine(t, Config{})
+	closed := false
+	e.closers = append(e.closers, func() error { closed = true; return nil })
+	if err := e.do(func() { e.submit(&task{sequence: &sequence{ids: prompt(3, 1)}, job: broken{}}) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil || !closed {
+		t.Errorf("closed after a panic: %v, %v", closed, err)
+	}
 }
