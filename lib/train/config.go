@@ -56,7 +56,7 @@ type Config struct {
 	HoldOut float64  `json:"hold_out"`        // share of each source's documents, by the hash of their id, that is evaluated on instead of trained on
 	Valid   []Source `json:"valid,omitempty"` // more data to evaluate on
 	Packing string   `json:"packing"`         // concat, best-fit or best-fit-crop: see mix.Packing
-	Shuffle int      `json:"shuffle"`         // rows that are drawn ahead and shuffled: the rows of a long document follow each other otherwise; 1: none
+	Shuffle int      `json:"shuffle"`         // rows that are drawn ahead and shuffled, and kept in memory: the rows of a long document follow each other otherwise, and in a short window the loss falls by what its few documents share, and rises behind it; 1: none
 	BOS     []uint32 `json:"bos,omitempty"`   // put before every document; empty where the shards hold it
 	EOS     []uint32 `json:"eos,omitempty"`   // put behind every document
 
@@ -90,7 +90,7 @@ type Config struct {
 func DefaultConfig(m model.Config, steps int) Config {
 	warmup := min(100, max(1, steps/20))
 	return Config{
-		Model: m, Seed: 1024, HoldOut: 0.01, Packing: mix.BestFit.String(), Shuffle: 1024,
+		Model: m, Seed: 1024, HoldOut: 0.01, Packing: mix.BestFit.String(), Shuffle: 4096,
 		SeqLen: min(256, m.MaxSeqLen), Rows: 16, MicroRows: 16, Steps: steps,
 		Schedule:  optim.Schedule{Shape: optim.Cosine, LR: 1e-3, MinLR: 1e-4, WarmupSteps: warmup},
 		Optimizer: optim.DefaultConfig(), Clip: 1,

@@ -514,3 +514,28 @@ func BenchmarkNext(b *testing.B) {
 		})
 	}
 }
+
+// TestBestFitTakesLongDocumentsAsTheyCome compares the documents that a short run meets with those of the corpus: they are as long, whenever they come.
+func TestBestFitTakesLongDocumentsAsTheyCome(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 11))
+	lengths := make([]int, 3000)
+	var sum, squares float64
+	for i := range lengths {
+		lengths[i] = 100 + rng.IntN(2000)
+		sum, squares = sum+float64(lengths[i]), squares+float64(lengths[i])*float64(lengths[i])
+	}
+	src := source(t, "a", lengths)
+	rows := take(t, stream(t, Config{Sources: []Source{src}, SeqLen: 64, Packing: BestFit}), 6000)
+	for from := 0; from < len(rows); from += 2000 {
+		var tokens, weighed float64
+		for _, row := range rows[from : from+2000] {
+			for _, s := range row.Spans {
+				n := float64(s.End - s.Start)
+				tokens, weighed = tokens+n, weighed+n*float64(lengths[s.Doc])
+			}
+		}
+		if got, want := weighed/tokens, squares/sum; math.Abs(got/want-1) > 0.1 {
+			t.Errorf("rows from %d on: a token's document has %.0f tokens on average, in the corpus %.0f", from, got, want)
+		}
+	}
+}

@@ -1,5 +1,7 @@
 package mix
 
+import "slices"
+
 // waitingDocs is how many documents best-fit packing chooses among: nanochat's buffer. More fill rows better and cost state.
 const waitingDocs = 1000
 
@@ -60,7 +62,8 @@ func (s *Stream) planConcat() (spans []Span) {
 	return spans
 }
 
-// planBestFit fills a row with the largest waiting pieces that fit, and its last gap with the beginning of one that does not.
+// planBestFit fills a row with the largest waiting pieces that fit, and its last gap with the beginning of one that does not. What waits is in the order
+// in which it was drawn.
 func (s *Stream) planBestFit() (spans []Span) {
 	for left := int64(s.cfg.SeqLen + 1); left > 0; {
 		for len(s.waiting) < waitingDocs {
@@ -83,9 +86,7 @@ func (s *Stream) planBestFit() (spans []Span) {
 			continue
 		}
 		s.dropped += s.length(*p) - n
-		last := len(s.waiting) - 1
-		s.waiting[i] = s.waiting[last]
-		s.waiting = s.waiting[:last]
+		s.waiting = slices.Delete(s.waiting, i, i+1)
 	}
 	return spans
 }
@@ -108,8 +109,8 @@ func (s *Stream) cut(p *piece, n int64) {
 	}
 }
 
-// choose returns the largest waiting piece that fits into left tokens. If none does, it returns the one to cut: the largest, which
-// would be cut anyway, or, where the rest is dropped, the shortest, which loses least.
+// choose returns the largest waiting piece that fits into left tokens. If none does, it returns the one to cut: the one that has waited longest, so that long documents come
+// in the order of the permutation and not by their length, or, where the rest is dropped, the shortest, which loses least.
 func (s *Stream) choose(left int64) int {
 	fit, cut := -1, 0
 	var fitSize int64
@@ -119,7 +120,7 @@ func (s *Stream) choose(left int64) int {
 		if n <= left && n > fitSize {
 			fit, fitSize = i, n
 		}
-		if s.cfg.Packing == BestFit && n > cutSize || s.cfg.Packing == BestFitCrop && n < cutSize {
+		if s.cfg.Packing == BestFitCrop && n < cutSize {
 			cut, cutSize = i, n
 		}
 	}
