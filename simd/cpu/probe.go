@@ -70,3 +70,13 @@ func (b *Backend) probeRead(threads int) float64 {
 		return readPiece
 	})
 }
+
+// onceBytes is a task of ReadOnce.
+const onceBytes = 1 << 20
+
+// ReadOnce reads the whole pieces of data.
+func (b *Backend) ReadOnce(data []byte) float64 {
+	n, begin := len(data)/onceBytes, time.Now()
+	b.e.pool.run(n, func(i int) { b.e.ks.read(at(start(data), i*onceBytes), onceBytes) })
+	return float64(n*onceBytes) / time.Since(begin).Seconds()
+}

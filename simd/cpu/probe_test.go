@@ -17,6 +17,9 @@ func TestProbe(t *testing.T) {
 				t.Errorf("limit %d: %v a second", l, rate)
 			}
 		}
+		if rate := b.ReadOnce(make([]byte, 3*onceBytes+5)); !(rate > 0) {
+			t.Errorf("reading three pieces: %v a second", rate)
+		}
 	})
 }
 
