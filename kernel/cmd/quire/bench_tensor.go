@@ -105,8 +105,11 @@ func (t *tensorBench) run(ctx context.Context) (err error) {
 	fmt.Fprintf(t.w, "\n%s %s, %d threads\nroofline:", info.Name, info.Variant, info.Threads)
 	if p, ok := t.b.(tensor.Prober); ok {
 		for l, name := range []string{"FMA F32", "dot BF16", "dot int8", "read"} {
-			l, rate := tensor.Limit(l), "none"
-			if peak := p.Probe(l, info.Threads); peak > 0 {
+			l, rate, peak := tensor.Limit(l), "none", 0.0
+			for range 3 { // the best: other programs take their share of a machine
+				peak = max(peak, p.Probe(l, info.Threads))
+			}
+			if peak > 0 {
 				rate = backendtest.Rate(l, peak)
 			}
 			fmt.Fprintf(t.w, "  %s %s", name, rate)
