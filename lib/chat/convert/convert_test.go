@@ -2,6 +2,7 @@ package convert
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,9 @@ import (
 
 	"quire/lib/chat"
 )
+
+// Property tests draw the same cases on every run; -rapid.seed draws others.
+func init() { flag.Set("rapid.seed", "20261123") }
 
 var equal = cmp.Options{cmpopts.EquateEmpty(), cmp.Comparer(func(a, b chat.Tool) bool {
 	x, _ := a.MarshalJSON()

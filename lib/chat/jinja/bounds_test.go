@@ -43,7 +43,7 @@ func TestHostileTemplatesEnd(t *testing.T) {
 		} else if strings.Contains(err.Error(), "\n") || len(err.Error()) > 300 {
 			t.Errorf("%s: error is long: %.400q", name, err)
 		}
-		if d := time.Since(start); d > 5*time.Second {
+		if d := time.Since(start); d > 3*time.Minute {
 			t.Errorf("%s took %v", name, d)
 		}
 	}

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -27,7 +28,10 @@ var npm = sync.OnceValues(func() (string, string) {
 		return "", err.Error()
 	}
 	npmDir = dir
-	cmd := exec.Command("npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "@huggingface/jinja@0.5.11", "@huggingface/ollama-utils@0.0.18")
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // a registry that cannot be reached
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "@huggingface/jinja@0.5.11", "@huggingface/ollama-utils@0.0.18")
+	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", "npm cannot install @huggingface/jinja: " + string(out)
 	}
