@@ -30,7 +30,7 @@ func (c *Corpus) With(ctx context.Context, progress func(done, total int), ops .
 	for _, op := range ops {
 		for _, f := range op.Fields() {
 			if schema.HasField(f.Name) {
-				return nil, fmt.Errorf("corpus: With: there is a column %q already", f.Name)
+				return nil, fmt.Errorf("corpus: With: there is a column %q already: corpus.Build of the file leaves added columns out", f.Name)
 			}
 			schema = arrow.NewSchema(append(schema.Fields(), f), nil)
 		}
@@ -77,7 +77,7 @@ func (c *Corpus) WithColumns(fields []arrow.Field, columns [][]arrow.Array) (*Co
 	schema := c.Schema()
 	for _, f := range fields {
 		if schema.HasField(f.Name) {
-			return nil, fmt.Errorf("corpus: there is a column %q already", f.Name)
+			return nil, fmt.Errorf("corpus: there is a column %q already: corpus.Build of the file leaves added columns out", f.Name)
 		}
 	}
 	schema = arrow.NewSchema(append(schema.Fields(), fields...), nil)
