@@ -113,6 +113,11 @@ func parseModel(data json.RawMessage) (model.Config, error) {
 	if d.Depth == 0 && d.Preset == "" {
 		return model.ParseConfig(data)
 	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return model.Config{}, fmt.Errorf("train: configuration: model: %w: beside depth or preset want vocab_size, max_position_embeddings, bos and eos alone", err)
+	}
 	if d.Depth < 0 || d.Depth > 256 {
 		return model.Config{}, fmt.Errorf("train: configuration: model: depth %d: want 1 to 256", d.Depth)
 	}

@@ -42,7 +42,7 @@ func (l *loop) hashArtefacts() error {
 		}
 		hash, _, err := track.Hash(path)
 		if err != nil {
-			return fmt.Errorf("train: %w", err)
+			return fmt.Errorf("train: %s: %w", name, err)
 		}
 		l.made[name] = hash
 	}

@@ -221,6 +221,7 @@ func TestConfigJSON(t *testing.T) {
 		`{"model": {"depth": 2}, "recompute": "some"}`:                                                     "recompute",
 		`{"model": {"depth": 2}, "seq_len": 100000}`:                                                       "seq_len",
 		`{"model": {"depth": 2}, "guard": {"patience": 0}}`:                                                "patience",
+		`{"model": {"depth": 2, "layers": 4}}`:                                                             `unknown field "layers"`,
 		`{"model": {"depth": 2}, "steps": "a"}`:                                                            "is a string: want a whole number",
 		`{"model": {"depth": 2}, "guard": {"factor": "2"}}`:                                                "configuration: guard.factor at",
 		`{"model": {"depth": 2}, "bos": 1}`:                                                                "is a number: want a list",
@@ -261,9 +262,11 @@ func FuzzParseConfig(f *testing.F) {
 // What does not fit together is said before anything is trained.
 func TestStartRefuses(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"no file":    func(c *Config) { c.Data[0].Shards = []string{"absent-*.tok"} },
-		"vocabulary": func(c *Config) { c.Model.VocabSize = 300 },
-		"tokenizer":  func(c *Config) { c.Tokenizer, c.Prompts = "", []string{"a"} },
+		"no file":            func(c *Config) { c.Data[0].Shards = []string{"absent-*.tok"} },
+		"vocabulary":         func(c *Config) { c.Model.VocabSize = 300 },
+		"tokenizer":          func(c *Config) { c.Tokenizer, c.Prompts = "", []string{"a"} },
+		"train: tokenizer: ": func(c *Config) { c.Tokenizer = "absent.model" },
+		"train: from: ":      func(c *Config) { c.From = "absent" },
 	} {
 		c := tiny(t, 3)
 		change(&c)
