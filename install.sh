@@ -106,8 +106,14 @@ run_lifecycle() {
   note "report             out/00_lifecycle.html"
 }
 
-# summary runs gotestsum, whose last lines count the tests and name the skipped ones.
-summary() { go tool -modfile=tools/go.mod gotestsum --format pkgname --format-hide-empty-pkg -- "$@"; }
+# summary PACKAGES FLAG… runs gotestsum, whose last lines count the tests and name those that were skipped or failed. A test that fails
+# has a second chance by itself, for a machine that was too busy the first time, unless more than ten do; it stays named among the failed.
+summary() {
+  local packages="$1"
+  shift
+  go tool -modfile=tools/go.mod gotestsum --format pkgname --format-hide-empty-pkg \
+    --rerun-fails=1 --packages="$packages" -- "$@"
+}
 
 run_tests() {
   packages gcc jupyter-client jupyter-notebook jupyter-nbconvert python3-ipykernel python3-jupyter-kernel-test \
@@ -115,14 +121,14 @@ run_tests() {
   say "staticcheck"
   go tool -modfile=tools/go.mod staticcheck ./...
   say "all tests, GOEXPERIMENT=simd"
-  summary -timeout 30m ./...
+  summary ./... -timeout 30m
   if command -v gcc >/dev/null; then
     say "the front process under the race detector"
-    summary -race -timeout 10m ./kernel/wire ./kernel/zmtp ./kernel/link ./kernel/front ./kernel/comm ./kernel/history
-    summary -race -timeout 10m -run 'TestProtocol/inside' ./kernel/kerneltest
+    summary "./kernel/wire ./kernel/zmtp ./kernel/link ./kernel/front ./kernel/comm ./kernel/history" -race -timeout 10m
+    summary ./kernel/kerneltest -race -timeout 10m -run 'TestProtocol/inside'
   fi
   say "the portable fallback: tests without the SIMD experiment"
-  GOEXPERIMENT= summary -short -timeout 20m ./simd/... ./lib/...
+  GOEXPERIMENT= summary "./simd/... ./lib/..." -short -timeout 20m
 }
 
 case "${1-}" in

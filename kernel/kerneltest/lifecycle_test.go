@@ -22,10 +22,11 @@ type expectation struct {
 	high    float64
 }
 
+// notebookMeaning holds on the slowest machine too: the notebooks train for at least 150 steps.
 var notebookMeaning = map[string][]expectation{
 	"00_lifecycle.ipynb": {
 		{cell: "plan.Measure", mime: "text/plain", pattern: `internlm2, 4 layers, hidden 256`},
-		{cell: "track.SetBackend", mime: "stream", pattern: `(\d+) steps of 2048 tokens`, low: 40, high: 1e5},
+		{cell: "track.SetBackend", mime: "stream", pattern: `(\d+) steps of 2048 tokens`, low: 150, high: 1e5},
 		{cell: "gosrc.Documents", mime: "stream", pattern: `(\d+) documents to learn from`, low: 500, high: 12000},
 		{cell: "rules.Judge", mime: "text/plain", pattern: `repetition\.`},
 		{cell: "show.Funnel", mime: "stream", pattern: `(\d+) of \d+ documents are left`, low: 500, high: 12000},
@@ -33,7 +34,7 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "token.TrainBPE", mime: "text/plain", pattern: `InternLM2's size`},
 		{cell: "run.Chart()", mime: "image/svg+xml", pattern: `<svg`},
 		{cell: "parses(sample string)", mime: "stream", pattern: `parsed at first 0 %, at best (\d+) %`, low: 1, high: 100},
-		{cell: "run.Evaluate", mime: "stream", pattern: `it fell by ([\d.]+)`, low: 3, high: 8},
+		{cell: "run.Evaluate", mime: "stream", pattern: `it fell by ([\d.]+)`, low: 2.5, high: 8},
 		{cell: "run.Evaluate", mime: "stream", pattern: `held-out text: ([\d.]+) bits per byte`, low: 0.5, high: 3.2},
 		{cell: "quant.Quantize", mime: "text/plain", pattern: `Q4_0, rtn`},
 		{cell: "reports[2].Chart()", mime: "image/svg+xml", pattern: `<svg`},
@@ -44,7 +45,7 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "shard.Nearest", mime: "text/plain", pattern: `made by run 1, corpus gosrc`},
 		{cell: "store.Card", mime: "text/html", pattern: `download="report-card.html" href="data:text/html;base64,`},
 		{cell: "store.Card", mime: "text/plain", pattern: `Lines of Go: (\d+)`, low: 10000, high: 1e6},
-		{cell: "store.Card", mime: "stream", pattern: `this notebook: (\d+) s`, low: 60, high: 600},
+		{cell: "store.Card", mime: "stream", pattern: `this notebook: (\d+) s`, low: 1, high: 1e5},
 	},
 	"01_corpus.ipynb": {
 		{cell: "corpus.Build(ctx", mime: "stream", pattern: `(\d+) pages, 0 bad records`, low: 9, high: 9},
@@ -66,9 +67,9 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "model.Depth(layers)", mime: "stream", pattern: `([\d.]+) million parameters`, low: 0.5, high: 8},
 		{cell: "run.Chart()", mime: "image/svg+xml", pattern: `<svg`},
 		{cell: "go/parser", mime: "image/svg+xml", pattern: `<svg`},
-		{cell: "parser.ParseFile", mime: "stream", pattern: `drawn (\d+) times: `, low: 3, high: 100},
+		{cell: "parser.ParseFile", mime: "stream", pattern: `drawn (\d+) times: `, low: 1, high: 1e4},
 		{cell: "run.Wait(cell.Context())", mime: "stream", pattern: `it fell by ([\d.]+)`, low: 2, high: 8}, // ln 2048 is 7.6: the untrained loss
-		{cell: "run.Wait(cell.Context())", mime: "text/plain", pattern: `finished: .* step=(\d+)`, low: 30, high: 1e6},
+		{cell: "run.Wait(cell.Context())", mime: "text/plain", pattern: `finished: .* step=(\d+)`, low: 150, high: 1e6},
 		{cell: "gzip.BestCompression", mime: "stream", pattern: `gzip ([\d.]+)`, low: 1, high: 4},
 		{cell: "clean.TrainNGram", mime: "stream", pattern: `n-gram of \d+ tokens: ([\d.]+)`, low: 1, high: 6},
 		{cell: "clean.TrainNGram", mime: "stream", pattern: `the model: ([\d.]+) bits per byte`, low: 0.5, high: 4.2}, // untrained: 4.9

@@ -159,8 +159,8 @@ func (p *process) kill() {
 }
 
 const (
-	endTimeout    = 2 * time.Second        // from the end of the line to the end of the process
-	outputTimeout = 200 * time.Millisecond // for the last output of a process that has ended
+	endTimeout    = 2 * time.Second // from the end of the line to the end of the process
+	outputTimeout = 5 * time.Second // for the last output of a process that has ended, on a machine that does other things too
 )
 
 // wait collects the process, whose line has closed, and ends what it left running.
@@ -187,10 +187,14 @@ func (p *process) wait() End {
 
 // cause says in one line how the process ended.
 func (p *process) cause(stderr string) string {
-	if strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "cannot allocate memory") {
-		if p.limit != unix.RLIM_INFINITY {
-			return fmt.Sprintf("out of memory: its limit is %d MB (%%memlimit SIZE allows more)", p.limit/1e6)
-		}
+	limited := p.limit != unix.RLIM_INFINITY
+	says := func(signs ...string) bool {
+		return slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(stderr, sign) })
+	}
+	switch {
+	case limited && says("out of memory", "cannot allocate memory", "pthread_create failed", "failed to create new OS thread"): // no room for a stack
+		return fmt.Sprintf("out of memory: its limit is %d MB (%%memlimit SIZE allows more)", p.limit/1e6)
+	case says("out of memory", "cannot allocate memory"):
 		return "out of memory"
 	}
 	for _, known := range [][2]string{

@@ -23,7 +23,7 @@ type flaky struct {
 	content  []byte
 	etag     string
 	cut      int  // bytes after which each connection breaks; 0: never
-	noRanges bool // serves the whole, whatever range is asked for
+	noRanges bool // serves the whole, whatever range is asked for; of connections that break, each a cut later
 	status   int  // answered to the first failures requests
 	failures int64
 
@@ -32,17 +32,20 @@ type flaky struct {
 }
 
 func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if f.requests.Add(1) <= f.failures {
+	n := f.requests.Add(1)
+	if n <= f.failures {
 		http.Error(w, "not now", f.status)
 		return
 	}
 	if f.etag != "" {
 		w.Header().Set("ETag", f.etag)
 	}
+	left := f.cut
 	if f.noRanges {
 		r.Header.Del("Range")
+		left *= int(n)
 	}
-	http.ServeContent(&cutting{w, f, f.cut}, r, "", time.Time{}, bytes.NewReader(f.content))
+	http.ServeContent(&cutting{w, f, left}, r, "", time.Time{}, bytes.NewReader(f.content))
 }
 
 type cutting struct {
@@ -64,10 +67,10 @@ func (c *cutting) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// impatient makes waits short for one test.
+// impatient makes the pauses between tries short for one test.
 func impatient(t *testing.T) {
 	tries, pause, idle := maxTries, firstPause, maxIdle
-	maxTries, firstPause, maxIdle = 3, time.Millisecond, 5*time.Second
+	maxTries, firstPause = 3, time.Millisecond
 	t.Cleanup(func() { maxTries, firstPause, maxIdle = tries, pause, idle })
 }
 
@@ -98,7 +101,7 @@ func TestURLs(t *testing.T) {
 		"whole":              {&flaky{content: lines}, "a.jsonl", int64(len(lines))},
 		"cut often":          {&flaky{content: lines, etag: `"1"`, cut: 50_000}, "a.jsonl?token=x/y", int64(len(lines))},
 		"cut, compressed":    {&flaky{content: zipped, etag: `"1"`, cut: 5000}, "a%20b.jsonl.gz", int64(len(zipped))},
-		"cut, without range": {&flaky{content: lines, noRanges: true}, "a.jsonl", 1 << 40},
+		"cut, without range": {&flaky{content: lines, etag: `"1"`, cut: 100_000, noRanges: true}, "a.jsonl", 1 << 40},
 		"busy at first":      {&flaky{content: lines, status: 503, failures: 2}, "a.jsonl", int64(len(lines))},
 	} {
 		url := serve(t, c.f) + "/data/" + c.file
@@ -226,18 +229,24 @@ func TestFetch(t *testing.T) {
 
 func TestFetchCancelled(t *testing.T) {
 	f := &flaky{content: manyLines(20_000), etag: `"1"`, cut: 10_000}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	start := time.Now()
-	if _, err := Fetch(ctx, t.TempDir(), serve(t, f)+"/a.jsonl"); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 10*time.Second {
-		t.Errorf("error %v after %v", err, time.Since(start))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.requests.Load() == 2 {
+			cancel()
+		}
+		f.ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	if _, err := Fetch(ctx, t.TempDir(), s.URL+"/a.jsonl"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v behind %d requests", err, f.requests.Load())
 	}
 }
 
 // TestStalled: a connection on which nothing comes is given up, and another one is made.
 func TestStalled(t *testing.T) {
 	impatient(t)
-	maxIdle = 50 * time.Millisecond
+	maxTries, maxIdle = 1000, 100*time.Millisecond // on a busy machine other connections may stall too
 	content := manyLines(2000)
 	var requests atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -255,7 +264,7 @@ func TestStalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) || requests.Load() != 2 {
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) || requests.Load() < 2 {
 		t.Errorf("%d of %d bytes in %d requests, error %v", len(got), len(content), requests.Load(), err)
 	}
 }

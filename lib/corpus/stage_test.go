@@ -16,17 +16,18 @@ import (
 	"time"
 )
 
-// stageOf measures texts and drops the short ones and those of some ids; each chunk takes at least as long as said.
-func stageOf(workers int, pause time.Duration) Stage {
+// stageOf measures texts and drops the short ones and those of some ids. hold, where not nil, is called with the first document that a
+// chunk has.
+func stageOf(workers int, hold func(Document)) Stage {
 	return Stage{
 		Name:      "at least 100 bytes",
 		Operators: []Operator{constant{}},
 		Workers:   workers,
 		Drop: func(b Batch, i int) string {
-			if i == 0 {
-				time.Sleep(pause)
-			}
 			d := b.Doc(i)
+			if i == 0 && hold != nil {
+				hold(d)
+			}
 			if len(d.Text) < 100 {
 				return "short"
 			}
@@ -45,7 +46,7 @@ func TestStage(t *testing.T) {
 	for _, workers := range []int{1, 2, 9} {
 		dir := filepath.Join(t.TempDir(), "out")
 		last := 0
-		s := stageOf(workers, 0)
+		s := stageOf(workers, nil)
 		s.Progress = func(done, total int) { last = done - total }
 		out, sheet, err := s.Run(t.Context(), c, dir)
 		if err != nil || last != 0 {
@@ -90,52 +91,55 @@ func checkStage(t *testing.T, c, out *Corpus, sheet *Datasheet) {
 	}
 }
 
-// TestStageKilled kills the process that runs a stage, three times, each time behind another chunk, and lets another one finish.
+// TestStageKilled kills the process that runs a stage, three times, each time behind another chunk, and lets another one finish. The
+// process never comes past that chunk.
 func TestStageKilled(t *testing.T) {
 	if dir := os.Getenv("STAGE_DIR"); dir != "" { // the child
-		if _, _, err := stageOf(2, 150*time.Millisecond).Run(t.Context(), manyChunks(t), dir); err != nil {
+		hold := func(d Document) {
+			if d.ID[:1] >= os.Getenv("STAGE_HOLD") {
+				time.Sleep(time.Hour)
+			}
+		}
+		if _, _, err := stageOf(2, hold).Run(t.Context(), manyChunks(t), dir); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	c := manyChunks(t)
 	whole := filepath.Join(t.TempDir(), "whole")
-	if _, _, err := stageOf(1, 0).Run(t.Context(), c, whole); err != nil {
+	if _, _, err := stageOf(1, nil).Run(t.Context(), c, whole); err != nil {
 		t.Fatal(err)
 	}
 	want := readTree(t, whole)
 
 	dir := filepath.Join(t.TempDir(), "killed")
-	killed := 0
 	for chunks := 1; chunks <= 3; chunks++ {
 		child := exec.Command(os.Args[0], "-test.run=^TestStageKilled$", "-test.count=1")
-		child.Env = append(os.Environ(), "STAGE_DIR="+dir)
+		child.Env = append(os.Environ(), "STAGE_DIR="+dir, fmt.Sprint("STAGE_HOLD=", chunks))
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		made := func() int {
 			done, err := filepath.Glob(filepath.Join(dir, "0*.json"))
-			if err != nil || time.Now().After(deadline) {
-				t.Fatalf("the child has made %d chunks: %v", len(done), err)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if len(done) >= chunks {
-				break
-			}
+			return len(done)
 		}
-		if err := child.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		for deadline := time.Now().Add(2 * time.Minute); made() < chunks && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		if child.Wait() != nil {
-			killed++
+		if err := child.Wait(); err == nil || made() < chunks {
+			t.Fatalf("killed behind chunk %d, with %d chunks made: %v", chunks, made(), err)
 		}
 		if chunks == 2 { // what a kill in the middle of writing leaves
 			write(t, filepath.Join(dir, "000004.arrow.part-77"), []byte("half"))
 		}
 	}
-	if killed == 0 {
-		t.Fatal("no child was killed before it had finished")
-	}
-	out, sheet, err := stageOf(3, 0).Run(t.Context(), c, dir)
+	out, sheet, err := stageOf(3, nil).Run(t.Context(), c, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +153,7 @@ func TestStageKilled(t *testing.T) {
 func TestStageRefuses(t *testing.T) {
 	c := manyChunks(t)
 	dir := filepath.Join(t.TempDir(), "out")
-	if _, _, err := stageOf(1, 0).Run(t.Context(), c, dir); err != nil {
+	if _, _, err := stageOf(1, nil).Run(t.Context(), c, dir); err != nil {
 		t.Fatal(err)
 	}
 	want := readTree(t, dir)
@@ -157,7 +161,7 @@ func TestStageRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	renamed := stageOf(1, 0)
+	renamed := stageOf(1, nil)
 	renamed.Name = "at least 99 bytes"
 	foreign := t.TempDir()
 	write(t, filepath.Join(foreign, "thesis.tex"), []byte("x"))
@@ -165,10 +169,10 @@ func TestStageRefuses(t *testing.T) {
 	cancel()
 	for want, run := range map[string]func() error{
 		`was made by stage "at least 100 bytes"`: func() error { _, _, err := renamed.Run(t.Context(), c, dir); return err },
-		"was made from another corpus":           func() error { _, _, err := stageOf(1, 0).Run(t.Context(), other, dir); return err },
-		"files that no stage has made":           func() error { _, _, err := stageOf(1, 0).Run(t.Context(), c, foreign); return err },
+		"was made from another corpus":           func() error { _, _, err := stageOf(1, nil).Run(t.Context(), other, dir); return err },
+		"files that no stage has made":           func() error { _, _, err := stageOf(1, nil).Run(t.Context(), c, foreign); return err },
 		context.Canceled.Error(): func() error {
-			_, _, err := stageOf(1, 0).Run(cancelled, c, filepath.Join(t.TempDir(), "new"))
+			_, _, err := stageOf(1, nil).Run(cancelled, c, filepath.Join(t.TempDir(), "new"))
 			return err
 		},
 	} {
@@ -183,7 +187,7 @@ func TestStageRefuses(t *testing.T) {
 
 func TestStageNothing(t *testing.T) {
 	for name, c := range map[string]*Corpus{"no chunk": {}, "no document": manyChunks(t).Head(0)} {
-		out, sheet, err := stageOf(1, 0).Run(t.Context(), c, filepath.Join(t.TempDir(), "out"))
+		out, sheet, err := stageOf(1, nil).Run(t.Context(), c, filepath.Join(t.TempDir(), "out"))
 		if err != nil || out.NumDocs() != 0 || sheet.Documents != 0 {
 			t.Errorf("%s: %v", name, err)
 		}

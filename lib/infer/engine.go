@@ -58,6 +58,9 @@ type Engine struct {
 	count   Stats
 }
 
+// mostVocabs bounds the vocabularies that are kept: each differs by the stop ids that requests may choose.
+const mostVocabs = 16
+
 // vocab returns the vocabulary for constrained decoding of texts that these ids may end.
 func (e *Engine) vocab(stops []uint32) *grammar.Vocab {
 	e.mu.Lock()
@@ -66,7 +69,7 @@ func (e *Engine) vocab(stops []uint32) *grammar.Vocab {
 	v := e.vocabs[key]
 	if v == nil {
 		v = grammar.NewVocab(e.tok, stops...)
-		if e.vocabs == nil {
+		if e.vocabs == nil || len(e.vocabs) == mostVocabs {
 			e.vocabs = map[string]*grammar.Vocab{}
 		}
 		e.vocabs[key] = v
@@ -179,19 +182,18 @@ func (e *Engine) Forget() error { return e.call(func() { e.pages.forget() }) }
 
 // Close ends all requests with ErrClosed and frees what Open mapped. An engine made by New needs it only to stop early.
 func (e *Engine) Close() error {
-	e.call(func() {})
-	e.mu.Lock()
-	if e.closed != nil {
-		e.mu.Unlock()
-		return nil
-	}
-	e.closed = ErrClosed
-	e.mu.Unlock()
 	done := make(chan struct{})
-	e.enqueue(func() { e.failAll(ErrClosed); close(done) })
+	e.mu.Lock()
+	if e.closed == nil {
+		e.closed = ErrClosed
+	}
+	closers := e.closers
+	e.closers = nil
+	e.push(func() { e.failAll(ErrClosed); close(done) })
+	e.mu.Unlock()
 	<-done
 	var err error
-	for _, c := range e.closers {
+	for _, c := range closers {
 		err = errors.Join(err, c())
 	}
 	return err
@@ -200,12 +202,11 @@ func (e *Engine) Close() error {
 // do runs f in the loop, between two steps.
 func (e *Engine) do(f func()) error {
 	e.mu.Lock()
-	closed := e.closed
-	e.mu.Unlock()
-	if closed != nil {
-		return closed
+	defer e.mu.Unlock()
+	if e.closed != nil {
+		return e.closed
 	}
-	e.enqueue(f)
+	e.push(f)
 	return nil
 }
 
@@ -219,9 +220,8 @@ func (e *Engine) call(f func()) error {
 	return nil
 }
 
-func (e *Engine) enqueue(f func()) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+// push is do without the question whether the engine is open, under mu.
+func (e *Engine) push(f func()) {
 	e.inbox = append(e.inbox, f)
 	if !e.running {
 		e.running = true
@@ -307,6 +307,14 @@ func (e *Engine) unpark(s *sequence) {
 }
 
 func (e *Engine) publishStats() {
+	s := e.now()
+	e.mu.Lock()
+	e.stats = s
+	e.mu.Unlock()
+}
+
+// now are the counters, in the loop.
+func (e *Engine) now() Stats {
 	s := e.count
 	s.Tasks, s.Pages, s.FreePages, s.CachedPages = len(e.queue.tasks), len(e.pages.refs), len(e.pages.free), e.pages.trie.lru.n
 	for _, t := range e.queue.tasks {
@@ -314,7 +322,5 @@ func (e *Engine) publishStats() {
 			s.Running++
 		}
 	}
-	e.mu.Lock()
-	e.stats = s
-	e.mu.Unlock()
+	return s
 }

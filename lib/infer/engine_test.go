@@ -3,7 +3,9 @@ package infer
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 
 	"quire/lib/infer/sample"
@@ -151,26 +153,48 @@ func sameTexts(t *testing.T, what string, got, want []Text) {
 	}
 }
 
-// together runs requests at once and returns their texts in order.
-func together(t *testing.T, e *Engine, all []Request) []Text {
+// together runs requests at once, in this order, and returns their texts: the engine takes its first step when it has all of them, and ready has run.
+func together(t *testing.T, e *Engine, all []Request, ready func()) []Text {
 	t.Helper()
 	texts := make([]Text, len(all))
-	errs := make(chan error, len(all))
-	for i, r := range all {
-		go func() {
-			got, err := e.Complete(t.Context(), r)
-			if err == nil {
-				texts[i] = got[0]
-			}
-			errs <- err
-		}()
+	held, gate := make(chan struct{}), make(chan struct{})
+	if err := e.do(func() { close(held); <-gate }); err != nil {
+		t.Fatal(err)
 	}
-	for range all {
-		if err := <-errs; err != nil {
+	<-held
+	var wg sync.WaitGroup
+	for i, r := range all {
+		wg.Go(func() {
+			got, err := e.Complete(t.Context(), r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			texts[i] = got[0]
+		})
+		for waiting := 0; waiting <= i && !t.Failed(); runtime.Gosched() {
+			e.mu.Lock()
+			waiting = len(e.inbox)
+			e.mu.Unlock()
+		}
+	}
+	if ready != nil {
+		if err := e.do(ready); err != nil {
 			t.Error(err)
 		}
 	}
+	close(gate)
+	wg.Wait()
 	return texts
+}
+
+// countsOf are the counters with all that has happened: Stats are as of the last step.
+func countsOf(t *testing.T, e *Engine) (s Stats) {
+	t.Helper()
+	if err := e.call(func() { s = e.now() }); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // TestBatchAlone: a text has the same tokens and the same bits of log-probability alone, in any batch, in chunks of any size, from the prefix cache, with speculation, and when it is
@@ -204,9 +228,9 @@ func TestBatchAlone(t *testing.T) {
 			cfg.KV, cfg.KVBits = c.KV, c.KVBits
 			e := tinyEngine(t, cfg)
 			for round := range 2 {
-				sameTexts(t, fmt.Sprintf("%s, %s, round %d", kv, name, round), together(t, e, requests()), want)
+				sameTexts(t, fmt.Sprintf("%s, %s, round %d", kv, name, round), together(t, e, requests(), nil), want)
 			}
-			s := e.Stats()
+			s := countsOf(t, e)
 			if name == "eviction" && s.Evictions == 0 {
 				t.Errorf("%s: nothing was evicted: the test proves nothing", kv)
 			}

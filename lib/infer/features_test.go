@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -28,11 +29,24 @@ func TestForks(t *testing.T) {
 			want = append(want, complete(t, alone, Request{IDs: prompt(n, 1), MaxTokens: 80, Params: q})...)
 		}
 		sameTexts(t, "fork", got, want)
-		if s := e.Stats(); s.ComputedTokens > int64(n+5*80) {
+		if s := countsOf(t, e); s.ComputedTokens > int64(n+5*80) {
 			t.Errorf("prompt of %d: %d tokens were computed: the prompt more than once", n, s.ComputedTokens)
 		}
 		noLeak(t, e)
 	}
+}
+
+// TestDraftsWithoutRoom: texts that share their pages need more room in the draft model's cache, which shares none, than there is: some go without guesses, none is changed, no page is lost.
+func TestDraftsWithoutRoom(t *testing.T) {
+	perPage := int64(tinyConfig().NumLayers * 2 * BlockTokens * tinyConfig().NumKVHeads * tinyConfig().HeadDim * 4)
+	r := Request{IDs: prompt(250, 1), MaxTokens: 60, N: 4, Params: sample.Params{Temperature: 1.2, Seed: 5, LogProbs: true}}
+	want := complete(t, tinyEngine(t, Config{}), r)
+	e := tinyEngine(t, Config{CacheBytes: 10 * perPage, Draft: tinyModel(t, tinyConfig(), dtype.F32, 1), Guess: 1})
+	sameTexts(t, "drafts without room", complete(t, e, r), want)
+	if s := countsOf(t, e); s.Accepted == 0 {
+		t.Error("no guess was accepted")
+	}
+	noLeak(t, e)
 }
 
 // TestSession: a text in turns is the text of one request after another with all of it as prompt; a fork goes its own way and leaves the first alone.
@@ -58,14 +72,14 @@ func TestSession(t *testing.T) {
 	}
 	all = turn(s, all, 30, 1)
 	all = turn(s, all, 50, 2)
-	before := e.Stats().ComputedTokens
+	before := countsOf(t, e).ComputedTokens
 	f, err := s.Fork()
 	if err != nil {
 		t.Fatal(err)
 	}
 	left := turn(s, all, 5, 3)
 	right := turn(f, all, 5, 4)
-	if n := e.Stats().ComputedTokens - before; n > 2*(5+20) {
+	if n := countsOf(t, e).ComputedTokens - before; n > 2*(5+20) {
 		t.Errorf("two turns of 5 computed %d tokens: history was computed again", n)
 	}
 	if !slices.Equal(s.IDs(), left) || !slices.Equal(f.IDs(), right) {
@@ -109,7 +123,7 @@ func TestScore(t *testing.T) {
 		}
 		tokens += len(p.Continuation) - 1
 	}
-	if n := e.Stats().ComputedTokens; n > int64(tokens) {
+	if n := countsOf(t, e).ComputedTokens; n > int64(tokens) {
 		t.Errorf("%d tokens were computed, %d would do", n, tokens)
 	}
 	noLeak(t, e)
@@ -147,34 +161,36 @@ func TestEmbed(t *testing.T) {
 	noLeak(t, e)
 }
 
-// TestBeams: two beams over two tokens find what trying all pairs finds, whenever the best pair begins with one of the two best tokens.
+// TestBeams: as many beams as there are tokens find the best of all pairs of tokens.
 func TestBeams(t *testing.T) {
 	for seed := range uint32(2) {
 		e := tinyEngine(t, Config{})
 		v := tinyConfig().VocabSize
 		got := complete(t, e, Request{IDs: prompt(9, seed), MaxTokens: 2, Beams: v, N: 3})
-		var pairs []Pair
-		for a := range v {
-			for b := range v {
-				pairs = append(pairs, Pair{prompt(9, seed), []uint32{uint32(a), uint32(b)}})
+		all := make([]Text, 0, v*v) // of two tokens, by their probability: that of the first, times that of the second after it
+		firsts, seconds := []Pair{}, []Pair{}
+		for a := range uint32(v) {
+			firsts = append(firsts, Pair{prompt(9, seed), []uint32{a}})
+			for b := range uint32(v) {
+				seconds = append(seconds, Pair{append(prompt(9, seed), a), []uint32{b}})
 			}
 		}
-		scores, err := e.Score(t.Context(), pairs)
+		first, err := e.Score(t.Context(), firsts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		order := make([]int, len(pairs))
-		for i := range order {
-			order[i] = i
+		second, err := e.Score(t.Context(), seconds)
+		if err != nil {
+			t.Fatal(err)
 		}
-		slices.SortFunc(order, func(a, b int) int {
-			if scores[a].Sum > scores[b].Sum {
-				return -1
+		for a := range v {
+			for b := range v {
+				all = append(all, Text{Tokens: []Token{{ID: uint32(a)}, {ID: uint32(b)}}, Score: float32(first[a].Sum + second[a*v+b].Sum)})
 			}
-			return 1
-		})
+		}
+		slices.SortFunc(all, func(x, y Text) int { return cmp.Compare(y.Score, x.Score) })
 		for i, text := range got {
-			if want := pairs[order[i]].Continuation; !slices.Equal(text.IDs(), want) {
+			if want := all[i].IDs(); !slices.Equal(text.IDs(), want) {
 				t.Errorf("seed %d: text %d is %v, the best of all pairs is %v", seed, i, text.IDs(), want)
 			}
 		}
@@ -193,11 +209,11 @@ func TestSpeculativeDistribution(t *testing.T) {
 		}
 		var ids [][]uint32
 		for chunk := range slices.Chunk(all, 2) { // few at a time: many rows leave no room for guesses
-			for _, text := range together(t, e, chunk) {
+			for _, text := range together(t, e, chunk, nil) {
 				ids = append(ids, text.IDs())
 			}
 		}
-		if s := e.Stats(); cfg.Draft != nil && (s.Accepted == 0 || s.Accepted == s.Guessed) {
+		if s := countsOf(t, e); cfg.Draft != nil && (s.Accepted == 0 || s.Accepted == s.Guessed) {
 			t.Fatalf("%d of %d guesses were right: the test needs some of both", s.Accepted, s.Guessed)
 		}
 		return ids
@@ -273,7 +289,7 @@ func TestCancel(t *testing.T) {
 		t.Errorf("after all that: %v, before %v", got, want)
 	}
 	noLeak(t, e)
-	if s := e.Stats(); s.Tasks != 0 {
+	if s := countsOf(t, e); s.Tasks != 0 {
 		t.Errorf("%d tasks are left", s.Tasks)
 	}
 }

@@ -22,7 +22,7 @@ func TestDynamicNTK(t *testing.T) {
 		if e.MaxLen() != 256 {
 			t.Fatalf("texts of up to %d: want 256", e.MaxLen())
 		}
-		texts := together(t, e, []Request{{IDs: prompt(50, 1), MaxTokens: 150}, {IDs: prompt(5, 2), MaxTokens: 20}, {IDs: prompt(130, 3), MaxTokens: 10}})
+		texts := together(t, e, []Request{{IDs: prompt(50, 1), MaxTokens: 150}, {IDs: prompt(5, 2), MaxTokens: 20}, {IDs: prompt(130, 3), MaxTokens: 10}}, nil)
 		for i, n := range []int{50, 5, 130} {
 			all := append(prompt(n, uint32(i+1)), texts[i].IDs()...)
 			for k := n; k < len(all); k++ {

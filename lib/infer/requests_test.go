@@ -1,7 +1,7 @@
 package infer
 
 import (
-	"runtime"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -29,24 +29,8 @@ func (w *watched) take(t *task, at int, rows tensor.Tensor) {
 // stepsOf submits requests together and returns the steps in which they made their first and their last token.
 func stepsOf(t *testing.T, e *Engine, all []Request) (first, last []int64) {
 	t.Helper()
-	held, gate := make(chan struct{}), make(chan struct{})
-	e.enqueue(func() { close(held); <-gate })
-	<-held
-	var wg sync.WaitGroup
-	for i, r := range all {
-		wg.Go(func() {
-			if _, err := e.Complete(t.Context(), r); err != nil {
-				t.Error(err)
-			}
-		})
-		for waiting := 0; waiting <= i; runtime.Gosched() {
-			e.mu.Lock()
-			waiting = len(e.inbox)
-			e.mu.Unlock()
-		}
-	}
 	jobs := make([]*watched, len(all))
-	e.enqueue(func() {
+	together(t, e, all, func() {
 		byArrival := slices.Clone(e.queue.tasks)
 		slices.SortFunc(byArrival, func(a, b *task) int { return int(a.arrival) - int(b.arrival) })
 		for i, t := range byArrival {
@@ -54,8 +38,6 @@ func stepsOf(t *testing.T, e *Engine, all []Request) (first, last []int64) {
 			t.job = jobs[i]
 		}
 	})
-	close(gate)
-	wg.Wait()
 	for _, j := range jobs {
 		first, last = append(first, j.first), append(last, j.last)
 	}
@@ -151,4 +133,47 @@ func TestMemory(t *testing.T) {
 		t.Errorf("a cache smaller than a page: %v", err)
 	}
 	noLeak(t, e)
+}
+
+// broken is a job that panics.
+type broken struct{ job }
+
+func (broken) fail(*Engine, *task, error) {}
+
+// TestClose: whoever asks while an engine is closed gets an answer, and its closers run once, whatever ended it.
+func TestClose(t *testing.T) {
+	for range 50 {
+		e := tinyEngine(t, Config{})
+		closed := 0
+		e.closers = append(e.closers, func() error { closed++; return nil })
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					if _, err := e.Complete(t.Context(), Request{IDs: prompt(3, 1), MaxTokens: 2}); errors.Is(err, ErrClosed) {
+						return
+					} else if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		if err := errors.Join(e.Close(), e.Close()); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if closed != 1 {
+			t.Fatalf("closed %d times", closed)
+		}
+	}
+	e := tinyEngine(t, Config{})
+	closed := false
+	e.closers = append(e.closers, func() error { closed = true; return nil })
+	if err := e.do(func() { e.submit(&task{sequence: &sequence{ids: prompt(3, 1)}, job: broken{}}) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil || !closed {
+		t.Errorf("closed after a panic: %v, %v", closed, err)
+	}
 }

@@ -69,12 +69,12 @@ func (e *Engine) share(tasks []*task) []int {
 		guesses = min(e.drafter.most(), max(0, verifyRows/decodes-1))
 	}
 	for i, t := range tasks {
-		if t.need() != 1 || left == 0 {
+		if t.need() != 1 || left <= 0 {
 			continue
 		}
 		shares[i] = 1
 		if a, ok := t.job.(ahead); ok && guesses > 0 {
-			room := guesses
+			room := min(guesses, left-1)
 			if t.rope > 0 {
 				room = min(room, t.rope-len(t.ids))
 			}

@@ -115,7 +115,6 @@ func (d *modelDrafter) propose(step []chunk) {
 		var rows []rowRange
 		for _, c := range live {
 			s := d.seqs[c.task]
-			s.reserve(d.pages, len(s.ids)-s.done, d.run.copyPage)
 			d.run.add(s, nil, len(s.ids)-s.done)
 			s.done = len(s.ids)
 			rows = append(rows, rowRange{len(d.run.ids) - 1, len(d.run.ids)})
@@ -131,7 +130,7 @@ func (d *modelDrafter) propose(step []chunk) {
 	}
 }
 
-// follow makes the draft's text the task's and computes all of it but the last tokens; false if there is no room for it.
+// follow makes the draft's text the task's, takes the pages for it and its guesses, and computes all of it but the last tokens; false if there is no room.
 func (d *modelDrafter) follow(c *chunk) bool {
 	s := d.seqs[c.task]
 	if s == nil {
@@ -153,8 +152,8 @@ func (d *modelDrafter) follow(c *chunk) bool {
 		d.forget(c.task)
 		return false
 	}
+	s.reserve(d.pages, len(s.ids)-s.done+c.n, d.run.copyPage)
 	for len(s.ids)-s.done > d.step {
-		s.reserve(d.pages, d.step, d.run.copyPage)
 		d.run.begin()
 		d.run.add(s, nil, d.step)
 		d.run.forward()

@@ -28,13 +28,14 @@ func (e *Engine) run(step []chunk) {
 		c.n = min(c.n, c.need()+len(c.draft))
 		row := len(e.main.ids)
 		e.main.add(c.sequence, c.draft, c.n)
-		if from, to, isLogits := c.job.want(c.task); true {
-			from, to = max(from, c.done), min(to, c.done+c.n)
-			if w := (wanted{c.task, row + from - c.done, row + to - c.done, from}); from < to && isLogits {
-				logits = append(logits, w)
-			} else if from < to {
-				states = append(states, w)
-			}
+		from, to, isLogits := c.job.want(c.task)
+		from, to = max(from, c.done), min(to, c.done+c.n)
+		switch w := (wanted{c.task, row + from - c.done, row + to - c.done, from}); {
+		case from >= to:
+		case isLogits:
+			logits = append(logits, w)
+		default:
+			states = append(states, w)
 		}
 	}
 	hidden := e.main.forward()

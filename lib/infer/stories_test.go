@@ -70,7 +70,8 @@ func perplexity(t testing.TB, e *Engine, texts []string) float64 {
 	return math.Exp(-sum / float64(n))
 }
 
-// TestStoriesPerplexity: every file of the same weights has the perplexity that an independent implementation computed from the dequantised weights.
+// TestStoriesPerplexity: every file of the same weights has the perplexity that an independent implementation computed from the dequantised weights; products with blocks round activations to 8 bits,
+// which may add 3 in a thousand.
 func TestStoriesPerplexity(t *testing.T) {
 	dir := storiesDir(t)
 	data, err := os.ReadFile(filepath.Join(dir, "golden-pytorch", "texts.json"))
@@ -85,7 +86,11 @@ func TestStoriesPerplexity(t *testing.T) {
 		e := openStories(t, "stories260K-"+file+".gguf", Config{MaxLen: 513}) // the files say 128
 		got := perplexity(t, e, texts)
 		t.Logf("%s: perplexity %.4f, golden %.4f", file, got, want)
-		if math.Abs(got/want-1) > 0.001 {
+		bound := 0.003
+		if file == "f32" || file == "F16" {
+			bound = 0.0001
+		}
+		if math.Abs(got/want-1) > bound {
 			t.Errorf("%s: perplexity %.4f, golden %.4f", file, got, want)
 		}
 	}

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// TestLive appends for half a second and looks at what a notebook would have got.
+// TestLive appends for half a second, or until there was an update, and looks at what a notebook would have got.
 func TestLive(t *testing.T) {
 	r := record(t)
 	p := Line().Title("live")
 	start := time.Now()
 	n := 0
-	for ; time.Since(start) < 550*time.Millisecond; n++ {
+	for ; time.Since(start) < 550*time.Millisecond || len(r.shown()) < 3 && time.Since(start) < time.Minute; n++ {
 		p.Append("loss", float64(n), 1/float64(n+1))
 		time.Sleep(time.Microsecond)
 	}

@@ -2,6 +2,7 @@ package token
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -109,10 +110,13 @@ var npmDir = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("npm", "install", "--no-audit", "--no-fund", "--silent", "tiktoken@1.0.22", "@huggingface/tokenizers@0.2.0")
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // a registry that cannot be reached is waited for much longer
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--silent", "tiktoken@1.0.22", "@huggingface/tokenizers@0.2.0")
 	cmd.Dir = dir
-	cmd.WaitDelay = time.Minute
+	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
+		os.RemoveAll(dir)
 		return "", fmt.Errorf("npm cannot install tiktoken and @huggingface/tokenizers: %v: %.100s", err, out)
 	}
 	return dir, nil

@@ -52,7 +52,11 @@ func TestKitFindsMistakes(t *testing.T) {
 		Run(t, wrong{})
 		return
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKitFindsMistakes$/^(Softmax|SwiGLU|RoPE|RMSNorm|Binary|BatchInvariance|Gradients|TopK)$", "-test.v")
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-test.run=^TestKitFindsMistakes$/^(Softmax|SwiGLU|RoPE|RMSNorm|Binary|BatchInvariance|Gradients|TopK)$", "-test.v")
 	cmd.Env = append(os.Environ(), "BACKENDTEST_WRONG=1")
 	out, err := cmd.CombinedOutput()
 	if err == nil {

@@ -15,7 +15,8 @@ const slack = 64
 
 // buffer is aligned memory outside of any tensor.
 type buffer struct {
-	data []byte
+	data    []byte
+	release func() // gives a mapping back at once; nil: the Go heap's
 }
 
 // newBuffer returns n zero bytes aligned to 64. Large ones live outside the Go heap and are unmapped when the buffer is collected.
@@ -23,7 +24,8 @@ func newBuffer(n int) *buffer {
 	if n >= hugeBytes {
 		if data, unmap, err := mapHuge(n + slack); err == nil {
 			b := &buffer{data: data[:n]}
-			runtime.AddCleanup(b, func(unmap func()) { unmap() }, unmap)
+			cleanup := runtime.AddCleanup(b, func(unmap func()) { unmap() }, unmap)
+			b.release = func() { cleanup.Stop(); unmap() }
 			return b
 		}
 	}
@@ -76,7 +78,13 @@ func (s *scratch) put(b *buffer) {
 	s.mu.Unlock()
 }
 
-func at(p unsafe.Pointer, bytes int) unsafe.Pointer { return unsafe.Add(p, bytes) }
+// at moves p. The start of a tensor without elements, nil, stays: the runtime ends a program that it finds a pointer of a few bytes in.
+func at(p unsafe.Pointer, bytes int) unsafe.Pointer {
+	if p == nil {
+		return nil
+	}
+	return unsafe.Add(p, bytes)
+}
 
 func f32s(p unsafe.Pointer, n int) []float32 { return unsafe.Slice((*float32)(p), n) }
 func u16s(p unsafe.Pointer, n int) []uint16  { return unsafe.Slice((*uint16)(p), n) }

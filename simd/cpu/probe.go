@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"runtime"
 	"time"
 
 	"quire/simd/tensor"
@@ -10,16 +9,20 @@ import (
 // probeTime is how long a limit is measured.
 const probeTime = 50 * time.Millisecond
 
-// readBytes is the region that each thread of a bandwidth probe reads: larger than its share of any cache.
-const readBytes = 256 << 20
+// A bandwidth probe reads regions larger than a thread's share of any cache: readBytes for each thread, as long as all of them stay below allBytes.
+const (
+	readBytes = 256 << 20
+	allBytes  = 1 << 30
+	readPiece = 4 << 20 // of a region at a time
+)
 
-// probe is one measurement: do performs a unit of work on thread i and returns its size.
+// probe is one measurement: do performs a unit of work on thread i and returns its size. Every thread performs one at least, however late it gets its processor.
 func (p *pool) probe(threads int, do func(i int) float64) float64 {
 	threads = min(threads, p.threads())
 	work := make([]float64, threads)
 	start := time.Now()
 	p.run(threads, func(i int) {
-		for time.Since(start) < probeTime {
+		for work[i] = do(i); time.Since(start) < probeTime; {
 			work[i] += do(i)
 		}
 	})
@@ -43,21 +46,37 @@ func (b *Backend) Probe(l tensor.Limit, threads int) float64 {
 }
 
 func (b *Backend) probeRead(threads int) float64 {
-	regions := make([]*buffer, min(threads, b.e.pool.threads()))
-	b.e.pool.run(len(regions), func(i int) {
-		regions[i] = newBuffer(readBytes)
-		x := f32s(regions[i].ptr(), readBytes/4)
+	threads = min(threads, b.e.pool.threads())
+	size := max(readPiece, min(readBytes, allBytes/threads&^(readPiece-1)))
+	regions, place := make([]*buffer, threads), make([]int, threads*16)
+	b.e.pool.run(threads, func(i int) {
+		regions[i] = newBuffer(size)
+		x := f32s(regions[i].ptr(), size/4)
 		for j := range x {
 			x[j] = 1
 		}
 	})
-	const piece = 4 << 20
-	place := make([]int, len(regions)*16)
-	defer runtime.KeepAlive(regions)
+	defer func() {
+		for _, r := range regions {
+			if r.release != nil {
+				r.release()
+			}
+		}
+	}()
 	return b.e.pool.probe(threads, func(i int) float64 {
 		off := place[16*i]
-		place[16*i] = (off + piece) % readBytes
-		b.e.ks.read(at(regions[i].ptr(), off), piece)
-		return piece
+		place[16*i] = (off + readPiece) % size
+		b.e.ks.read(at(regions[i].ptr(), off), readPiece)
+		return readPiece
 	})
+}
+
+// onceBytes is a task of ReadOnce.
+const onceBytes = 1 << 20
+
+// ReadOnce reads the whole pieces of data.
+func (b *Backend) ReadOnce(data []byte) float64 {
+	n, begin := len(data)/onceBytes, time.Now()
+	b.e.pool.run(n, func(i int) { b.e.ks.read(at(start(data), i*onceBytes), onceBytes) })
+	return float64(n*onceBytes) / time.Since(begin).Seconds()
 }

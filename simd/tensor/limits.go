@@ -16,6 +16,8 @@ const (
 type Prober interface {
 	// Probe measures for about 50 ms on that many threads, at most Info().Threads, and returns the rate a second; 0 if the machine has no such instruction.
 	Probe(l Limit, threads int) float64
+	// ReadOnce reads data from its beginning to its end on all threads, as a product reads weights, and returns the bytes a second.
+	ReadOnce(data []byte) float64
 }
 
 // Repacker is a Backend whose packed operands can be kept in files: packing is then paid once a file, not once a start.

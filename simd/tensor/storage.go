@@ -1,7 +1,9 @@
 package tensor
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"unsafe"
 
@@ -89,8 +91,9 @@ func (a *Arena) Peak() int { return a.peak }
 
 // Mapping is a file mapped read-only into memory.
 type Mapping struct {
-	data []byte
-	name string
+	data  []byte
+	name  string
+	close func() error
 }
 
 // Map maps a file: opening costs microseconds, and pages are read when they are first used. Where mapping is not possible the file is read.
@@ -107,11 +110,21 @@ func Map(name string) (*Mapping, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("tensor: %s is not a regular file", name)
 	}
-	data, err := mapFile(f, int(info.Size()))
+	data, unmap, err := mapFile(f, int(info.Size()))
+	if errors.Is(err, errors.ErrUnsupported) {
+		data, err = readFile(f, int(info.Size()))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("tensor: map %s: %v", name, err)
 	}
-	return &Mapping{data, name}, nil
+	return &Mapping{data, name, unmap}, nil
+}
+
+// readFile is what Map does where the system, or the file system, maps nothing.
+func readFile(f *os.File, size int) ([]byte, error) {
+	data := Heap.Alloc(size)
+	_, err := io.ReadFull(f, data)
+	return data, err
 }
 
 // Bytes is the whole file. Writing to it crashes.
@@ -140,9 +153,12 @@ func (m *Mapping) Tensor(dt dtype.Type, offset int, shape ...int) (Tensor, error
 
 // Close unmaps the file.
 func (m *Mapping) Close() error {
-	data := m.data
-	m.data = nil
-	return unmapFile(data)
+	unmap := m.close
+	m.data, m.close = nil, nil
+	if unmap == nil {
+		return nil
+	}
+	return unmap()
 }
 
 // FromF32 views x as a tensor without copying. It panics if the lengths differ.

@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,17 @@ func TestMappingIsTheFile(t *testing.T) {
 		if _, err := m.Tensor(c.dt, c.offset, c.shape...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v at %d %v: error %v, want %q", c.dt, c.offset, c.shape, err, c.want)
 		}
+	}
+	f, err := os.Open(name) // where nothing can be mapped, Map reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if read, err := readFile(f, len(data)); err != nil || !bytes.Equal(read, m.Bytes()) {
+		t.Errorf("read %v, mapped %v, error %v", read, m.Bytes(), err)
+	}
+	if _, err := readFile(f, 1); err == nil {
+		t.Error("a file that ends too early was read")
 	}
 	if _, err := Map(filepath.Join(t.TempDir(), "absent")); err == nil {
 		t.Error("an absent file was mapped")

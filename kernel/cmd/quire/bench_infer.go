@@ -22,14 +22,16 @@ type benchInferCmd struct {
 	NPM     string   `placeholder:"DIR" help:"Folder where npm has installed node-llama-cpp, whose llama.cpp is used."`
 	Formats []string `default:"Q4_0,Q8_0,BF16" help:"Types of the weights."`
 	Only    string   `help:"Lines whose name matches this regular expression: load, prefill 512, decode, depth 8192, together 8, together 32, prefix, constrained 32000, constrained 92544."`
-	Rounds  int      `default:"5" help:"Turns of engine, peer and memory read; medians are printed."`
+	Rounds  int      `default:"5" help:"Turns of engine and peer; medians are printed."`
 	Depth   int      `default:"8192" help:"Context of the line depth."`
 	Dir     string   `type:"path" placeholder:"DIR" help:"Folder that keeps the models, which are written where they are missing; default: a temporary one."`
 	record  record
 }
 
-// benchTokens is how many tokens a turn decodes.
-const benchTokens = 24
+const (
+	benchTokens = 24 // that a turn decodes
+	benchPiece  = 3  // tokens between two reads of the weights' memory, which take about as long as one
+)
 
 // Run prints a table for each format.
 func (c benchInferCmd) Run(ctx context.Context) (err error) {
@@ -78,10 +80,12 @@ type inferBench struct {
 	bytes  int64 // of the file
 	read   int64 // of these, what one token needs: all but the rows of other tokens' embeddings
 	prompt uint32
+	packed *tensor.Mapping // the file that the engine has mapped, mapped again; nil: it has none
+	shares []float64       // of the memory read before and after them, of pieces of decoding
 }
 
 // figures are the turns of one line.
-type figures struct{ ours, theirs, reads []float64 }
+type figures struct{ ours, theirs []float64 }
 
 // bars are what is asked of a line: times the peer, and percent of the memory read.
 type bar struct{ peer, read float64 }
@@ -99,6 +103,12 @@ func (b *inferBench) format(ctx context.Context, path string, dt dtype.Type) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, b.e.Close()) }()
+	if err := b.mapPacked(); err != nil {
+		return err
+	}
+	if b.packed != nil {
+		defer b.packed.Close()
+	}
 	quant := map[dtype.Type][3]bar{ // decode, prefill
 		dtype.Q4_0: {{1.5, 80}, {1.5, 0}}, dtype.Q8_0: {{1.6, 85}, {2.8, 0}}, dtype.BF16: {{1.1, 90}, {1.5, 0}},
 	}[dt]
@@ -132,6 +142,7 @@ func (b *inferBench) format(ctx context.Context, path string, dt dtype.Type) (er
 			}
 		}
 		var f figures
+		b.shares = nil
 		for range b.c.Rounds {
 			if err := b.turn(ctx, &f, l.turn, l.other); err != nil {
 				return err
@@ -147,16 +158,13 @@ func (b *inferBench) format(ctx context.Context, path string, dt dtype.Type) (er
 	return b.constrained(ctx, dt)
 }
 
-// turn measures the engine, a memory read and the peer once.
+// turn measures the engine and the peer once.
 func (b *inferBench) turn(ctx context.Context, f *figures, ours func(context.Context) (float64, error), theirs func() (float64, error)) error {
 	v, err := ours(ctx)
 	if err != nil {
 		return err
 	}
 	f.ours = append(f.ours, v)
-	if p, ok := simd.Default().(tensor.Prober); ok {
-		f.reads = append(f.reads, p.Probe(tensor.ReadBytes, simd.Default().Info().Threads))
-	}
 	if b.peer != nil {
 		if v, err = theirs(); err != nil {
 			return err
@@ -177,8 +185,8 @@ func (b *inferBench) print(name string, f figures, want bar) {
 			verdict, met = fmt.Sprintf("≥ %.1f ×", want.peer), r >= want.peer
 		}
 	}
-	if len(f.reads) > 0 && want.read > 0 {
-		s := 100 * ours * float64(b.read) / middle(f.reads)
+	if len(b.shares) > 0 && want.read > 0 {
+		s := 100 * middle(b.shares)
 		share = fmt.Sprintf("%.0f %%", s)
 		verdict += fmt.Sprintf(" ≥ %.0f %%", want.read)
 		met = met && s >= want.read
@@ -194,7 +202,7 @@ func (b *inferBench) print(name string, f figures, want bar) {
 	b.c.record.add(fmt.Sprintf("inference, %s, %s", filepath.Base(b.path), name), fmt.Sprintf("%.1f tok/s", ours), other, r)
 }
 
-// load opens the engine's model: at first without a packed copy on disk, then, when that is written, again with it.
+// load opens the engine's model: at first without a packed copy on disk, then, when that is written, again with it. What is measured after that is the packed copy.
 func (b *inferBench) load() (*infer.Engine, error) {
 	packed := filepath.Join(b.c.Dir, "packed")
 	open := func() (*infer.Engine, time.Duration, error) {
@@ -204,6 +212,13 @@ func (b *inferBench) load() (*infer.Engine, error) {
 	}
 	if !b.only.MatchString("load") {
 		e, _, err := open()
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(e.Packed(), e.Close()); err != nil {
+			return nil, err
+		}
+		e, _, err = open()
 		return e, err
 	}
 	var first, again []float64
@@ -269,9 +284,64 @@ func (b *inferBench) streamOf(ctx context.Context, e *infer.Engine, r infer.Requ
 	return first, time.Since(start), n, nil
 }
 
-func (b *inferBench) decode(ctx context.Context) (float64, error) {
-	first, last, n, err := b.stream(ctx, infer.Request{IDs: b.ids(32), MaxTokens: benchTokens})
-	return float64(n-1) / (last - first).Seconds(), err
+// decode continues a text, a few tokens at a time, and reads the memory of the weights in between: the read of a shared machine may change from second to second.
+func (b *inferBench) decode(ctx context.Context) (tokensPerSec float64, err error) {
+	s := b.e.Session()
+	defer func() { err = errors.Join(err, s.Close()) }()
+	piece := func(r infer.Request) (time.Duration, error) {
+		start := time.Now()
+		for _, err := range s.Generate(ctx, r) {
+			if err != nil {
+				return 0, err
+			}
+		}
+		return time.Since(start), nil
+	}
+	if _, err := piece(infer.Request{IDs: b.ids(32), MaxTokens: 1, IgnoreEOS: true}); err != nil {
+		return 0, err
+	}
+	var all time.Duration
+	before := b.readPacked()
+	for range benchTokens / benchPiece {
+		took, err := piece(infer.Request{MaxTokens: benchPiece, IgnoreEOS: true})
+		if err != nil {
+			return 0, err
+		}
+		all += took
+		if after := b.readPacked(); after > 0 {
+			b.shares = append(b.shares, benchPiece*float64(b.read)/took.Seconds()/((before+after)/2))
+			before = after
+		}
+	}
+	return benchTokens / all.Seconds(), nil
+}
+
+// readPacked is how fast the memory that the engine has mapped can be read now, in bytes a second; 0: it has mapped none.
+func (b *inferBench) readPacked() float64 {
+	p, ok := simd.Default().(tensor.Prober)
+	if !ok || b.packed == nil {
+		return 0
+	}
+	return p.ReadOnce(b.packed.Bytes())
+}
+
+// mapPacked maps the file of packed weights that was opened last.
+func (b *inferBench) mapPacked() error {
+	paths, err := filepath.Glob(filepath.Join(b.c.Dir, "packed", "*.packed"))
+	if err != nil || len(paths) == 0 {
+		b.packed = nil
+		return err
+	}
+	b.packed, err = tensor.Map(slices.MaxFunc(paths, func(x, y string) int { return modified(x).Compare(modified(y)) }))
+	return err
+}
+
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 func (b *inferBench) prefill(ctx context.Context) (float64, error) {

@@ -33,6 +33,9 @@ func (c benchTensorCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bench tensor: --only: %v", err)
 	}
+	if err := c.check(only); err != nil {
+		return err
+	}
 	var blas *peer.OpenBLAS
 	if slices.Contains(c.VS, backendtest.OpenBLAS) {
 		if blas, err = peer.LoadOpenBLAS(); err != nil {
@@ -64,6 +67,19 @@ func (c benchTensorCmd) Run(ctx context.Context) error {
 	return nil
 }
 
+// check finds settings with which nothing can be measured.
+func (c benchTensorCmd) check(only *regexp.Regexp) error {
+	switch {
+	case c.Rounds < 1:
+		return fmt.Errorf("bench tensor: --rounds %d: want 1 or more", c.Rounds)
+	case slices.Min(c.Threads) < 1:
+		return fmt.Errorf("bench tensor: --threads %d: want 1 or more", slices.Min(c.Threads))
+	case !slices.ContainsFunc(backendtest.Kernels(), func(k backendtest.Kernel) bool { return only.MatchString(k.Name) }):
+		return fmt.Errorf("bench tensor: --only %q: no kernel has such a name; without --only all are listed", c.Only)
+	}
+	return nil
+}
+
 // tensorBench is the run for one number of threads.
 type tensorBench struct {
 	c       benchTensorCmd
@@ -89,8 +105,11 @@ func (t *tensorBench) run(ctx context.Context) (err error) {
 	fmt.Fprintf(t.w, "\n%s %s, %d threads\nroofline:", info.Name, info.Variant, info.Threads)
 	if p, ok := t.b.(tensor.Prober); ok {
 		for l, name := range []string{"FMA F32", "dot BF16", "dot int8", "read"} {
-			l := tensor.Limit(l)
-			fmt.Fprintf(t.w, "  %s %s", name, backendtest.Rate(l, p.Probe(l, info.Threads)))
+			l, rate := tensor.Limit(l), "none"
+			if peak := p.Probe(l, info.Threads); peak > 0 {
+				rate = backendtest.Rate(l, peak)
+			}
+			fmt.Fprintf(t.w, "  %s %s", name, rate)
 		}
 	}
 	fmt.Fprintf(t.w, "\n\n%-52s %14s %7s  %s\n", "kernel", "rate", "limit", "bar: figure, verdict")

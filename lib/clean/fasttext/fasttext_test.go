@@ -1,6 +1,8 @@
 package fasttext
 
 import (
+	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,7 +14,7 @@ import (
 // lid returns the model that tells 176 languages, or skips the test.
 func lid(t testing.TB) *Model {
 	m, err := Open(filepath.Join(shared(t), "data/weights/fasttext-lid176/lid.176.ftz"))
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip("no ../shared/data/weights/fasttext-lid176")
 	} else if err != nil {
 		t.Fatal(err)

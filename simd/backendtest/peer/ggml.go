@@ -61,7 +61,10 @@ func LoadGGML(dir string) (*GGML, error) {
 	var registry uintptr
 	for _, name := range names {
 		lib, err := purego.Dlopen(name, purego.RTLD_LAZY|purego.RTLD_LOCAL)
-		if err == nil && symbol(lib, "ggml_backend_load_all_from_path") {
+		if err != nil {
+			continue
+		}
+		if address, err := purego.Dlsym(lib, "ggml_backend_load_all_from_path"); err == nil && address != 0 {
 			registry = lib
 			break
 		}
@@ -70,13 +73,10 @@ func LoadGGML(dir string) (*GGML, error) {
 		return nil, fmt.Errorf("peer: ggml: no library in %s has ggml_backend_load_all_from_path", dir)
 	}
 	g := &GGML{}
-	for name, f := range map[string]any{"ggml_init": &g.init, "ggml_free": &g.free, "ggml_new_tensor_4d": &g.newTensor, "ggml_mul_mat": &g.mulMat, "ggml_flash_attn_ext": &g.flashAttn,
+	if err := register(base, "ggml in "+dir, map[string]any{"ggml_init": &g.init, "ggml_free": &g.free, "ggml_new_tensor_4d": &g.newTensor, "ggml_mul_mat": &g.mulMat, "ggml_flash_attn_ext": &g.flashAttn,
 		"ggml_new_graph": &g.newGraph, "ggml_build_forward_expand": &g.expand, "ggml_backend_alloc_ctx_tensors": &g.alloc, "ggml_backend_tensor_memset": &g.memset,
-		"ggml_backend_graph_compute": &g.compute, "ggml_backend_buffer_free": &g.freeBuffer, "ggml_nbytes": &g.nbytes} {
-		if !symbol(base, name) {
-			return nil, fmt.Errorf("peer: ggml: %s has no %s", dir, name)
-		}
-		purego.RegisterLibFunc(f, base, name)
+		"ggml_backend_graph_compute": &g.compute, "ggml_backend_buffer_free": &g.freeBuffer, "ggml_nbytes": &g.nbytes}); err != nil {
+		return nil, err
 	}
 	return g, g.open(base, registry, dir)
 }
@@ -85,16 +85,17 @@ func LoadGGML(dir string) (*GGML, error) {
 func (g *GGML) open(base, registry uintptr, dir string) error {
 	var load func(dir string)
 	var device func(kind int32) uintptr
-	purego.RegisterLibFunc(&load, registry, "ggml_backend_load_all_from_path")
-	purego.RegisterLibFunc(&device, registry, "ggml_backend_dev_by_type")
 	var start func(dev uintptr, params uintptr) uintptr
 	var registration func(dev uintptr) uintptr
 	var lookUp func(reg uintptr, name string) uintptr
 	var describe func(dev uintptr) string
-	purego.RegisterLibFunc(&start, base, "ggml_backend_dev_init")
-	purego.RegisterLibFunc(&registration, base, "ggml_backend_dev_backend_reg")
-	purego.RegisterLibFunc(&lookUp, base, "ggml_backend_reg_get_proc_address")
-	purego.RegisterLibFunc(&describe, base, "ggml_backend_dev_description")
+	if err := register(registry, "ggml in "+dir, map[string]any{"ggml_backend_load_all_from_path": &load, "ggml_backend_dev_by_type": &device}); err != nil {
+		return err
+	}
+	if err := register(base, "ggml in "+dir, map[string]any{"ggml_backend_dev_init": &start, "ggml_backend_dev_backend_reg": &registration,
+		"ggml_backend_reg_get_proc_address": &lookUp, "ggml_backend_dev_description": &describe}); err != nil {
+		return err
+	}
 	load(dir)
 	dev := device(cpuDevice)
 	if dev == 0 {
@@ -107,11 +108,6 @@ func (g *GGML) open(base, registry uintptr, dir string) error {
 	}
 	purego.RegisterFunc(&g.setThreads, setThreads)
 	return nil
-}
-
-func symbol(lib uintptr, name string) bool {
-	address, err := purego.Dlsym(lib, name)
-	return err == nil && address != 0
 }
 
 // Product returns a function that multiplies F32 activations by weights in p's type, and returns the seconds of a call; nil if ggml has no such type.

@@ -8,6 +8,8 @@ package peer
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -52,12 +54,24 @@ func LoadOpenBLAS() (*OpenBLAS, error) {
 			continue
 		}
 		o := &OpenBLAS{}
-		purego.RegisterLibFunc(&o.sgemm, lib, "cblas_sgemm")
-		purego.RegisterLibFunc(&o.setThreads, lib, "openblas_set_num_threads")
-		purego.RegisterLibFunc(&o.core, lib, "openblas_get_corename")
+		if err := register(lib, "OpenBLAS: "+name, map[string]any{"cblas_sgemm": &o.sgemm, "openblas_set_num_threads": &o.setThreads, "openblas_get_corename": &o.core}); err != nil {
+			return nil, err
+		}
 		return o, nil
 	}
 	return nil, fmt.Errorf("peer: OpenBLAS not found as %v: install it (Debian: libopenblas0-pthread)", openBLASNames)
+}
+
+// register finds functions in a library; an error names the first that it lacks.
+func register(lib uintptr, library string, functions map[string]any) error {
+	for _, name := range slices.Sorted(maps.Keys(functions)) {
+		address, err := purego.Dlsym(lib, name)
+		if err != nil || address == 0 {
+			return fmt.Errorf("peer: %s has no %s: another version is needed", library, name)
+		}
+		purego.RegisterFunc(functions[name], address)
+	}
+	return nil
 }
 
 // setenv sets a variable that C libraries see: Go's own os.Setenv does not reach them in a program without cgo.
