@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 
 	"quire/lib/corpus/mix"
 	"quire/lib/model"
@@ -123,7 +125,10 @@ func (c Config) Validate() error {
 		{"eval_every", float64(c.EvalEvery), 0, 1 << 40}, {"save_every", float64(c.SaveEvery), 0, 1 << 40}, {"keep", float64(c.Keep), 1, 1 << 20},
 	} {
 		if !(f.v >= f.lo && f.v <= f.hi) {
-			return fmt.Errorf("train: %s is %v: want %v to %v", f.name, f.v, f.lo, f.hi)
+			if f.hi >= 1<<40 {
+				return fmt.Errorf("train: %s is %v: want %v or more", f.name, f.v, f.lo)
+			}
+			return fmt.Errorf("train: %s is %v: want %v to %s", f.name, f.v, f.lo, strconv.FormatFloat(f.hi, 'f', -1, 64))
 		}
 	}
 	return c.validateChoices()
@@ -145,13 +150,8 @@ func (c Config) validateChoices() error {
 	if _, err := c.recompute(); err != nil {
 		return err
 	}
-	if len(c.Data) == 0 {
-		return errors.New("train: no data: add a Source with the shards to train on")
-	}
-	for _, s := range append(append([]Source(nil), c.Data...), c.Valid...) {
-		if s.Name == "" || len(s.Shards) == 0 {
-			return fmt.Errorf("train: source %q with %d shards: want a name and at least one", s.Name, len(s.Shards))
-		}
+	if err := c.validateData(); err != nil {
+		return err
 	}
 	if c.EvalEvery > 0 && c.EvalTokens < 1 && (c.HoldOut > 0 || len(c.Valid) > 0) {
 		return fmt.Errorf("train: eval_tokens is %d: say how many tokens of each source an evaluation reads, or set eval_every to 0", c.EvalTokens)
@@ -162,6 +162,33 @@ func (c Config) validateChoices() error {
 	for _, p := range c.Probes {
 		if err := p.Validate(); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) validateData() error {
+	if len(c.Data) == 0 {
+		return errors.New("train: no data: add a Source with the shards to train on")
+	}
+	for _, s := range slices.Concat(c.Data, c.Valid) {
+		switch {
+		case s.Name == "" || len(s.Shards) == 0:
+			return fmt.Errorf("train: source %q with %d shards: want a name and at least one", s.Name, len(s.Shards))
+		case !(s.Weight >= 0 && s.Weight <= math.MaxFloat64):
+			return fmt.Errorf("train: source %q: weight is %v: want 0 or more", s.Name, s.Weight)
+		case !(s.Epochs >= 0 && s.Epochs <= math.MaxFloat64):
+			return fmt.Errorf("train: source %q: epochs is %v: want passes over it, or 0 for no end", s.Name, s.Epochs)
+		}
+	}
+	if !slices.ContainsFunc(c.Data, func(s Source) bool { return s.Weight > 0 }) {
+		return fmt.Errorf("train: source %q: weight is 0, as all others are: want more than 0 for one of them", c.Data[0].Name)
+	}
+	for name, ids := range map[string][]uint32{"bos": c.BOS, "eos": c.EOS} {
+		for _, id := range ids {
+			if int64(id) >= int64(c.Model.VocabSize) {
+				return fmt.Errorf("train: %s has token %d: want ids below the model's vocabulary size, %d", name, id, c.Model.VocabSize)
+			}
 		}
 	}
 	return nil

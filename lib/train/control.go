@@ -94,15 +94,14 @@ func (r *Run) SetBatch(rows int) error {
 }
 
 // Evaluate measures the weights as they are on held-out data, with the probes and prompts of the configuration.
-func (r *Run) Evaluate(ctx context.Context) (e *Evaluation, err error) {
-	err = r.do(ctx, func(l *loop) error {
-		e, err = l.evaluate(ctx)
-		return errors.Join(err, r.keep(e))
+func (r *Run) Evaluate(ctx context.Context) (*Evaluation, error) {
+	return ask(ctx, r, func(l *loop) (*Evaluation, error) {
+		e, err := l.evaluate(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return e, r.keep(e)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
 }
 
 // evaluate is Evaluate from within the loop.
@@ -116,9 +115,6 @@ func (r *Run) evaluate(ctx context.Context) error {
 
 // keep tells an evaluation to the history and, while the run lives, its files.
 func (r *Run) keep(e *Evaluation) error {
-	if e == nil {
-		return nil
-	}
 	r.mu.Lock()
 	r.evals = append(r.evals, e)
 	r.mu.Unlock()
@@ -137,31 +133,19 @@ func (r *Run) Evaluations() []*Evaluation {
 }
 
 // Sample continues prompts with the weights as they are and returns the texts, prompts included.
-func (r *Run) Sample(ctx context.Context, o Sampling, prompts ...string) (texts []string, err error) {
-	err = r.do(ctx, func(l *loop) error {
-		texts, err = l.sample(ctx, prompts, o)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return texts, nil
+func (r *Run) Sample(ctx context.Context, o Sampling, prompts ...string) ([]string, error) {
+	return ask(ctx, r, func(l *loop) ([]string, error) { return l.sample(ctx, prompts, o) })
 }
 
 // Model is a copy of the weights as they are now, in the compute type, ready for inference: training goes on without it.
-func (r *Run) Model(ctx context.Context) (m *model.Model, err error) {
-	err = r.do(ctx, func(l *loop) error {
+func (r *Run) Model(ctx context.Context) (*model.Model, error) {
+	return ask(ctx, r, func(l *loop) (*model.Model, error) {
 		w, err := l.cfg.Model.Fuse(l.b, l.trainer.Weights(), l.compute)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		m, err = model.New(l.b, l.cfg.Model, w)
-		return err
+		return model.New(l.b, l.cfg.Model, w)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
 }
 
 // Export writes the weights as they are, and the tokenizer, as a Hugging Face folder.
@@ -171,13 +155,12 @@ func (r *Run) Export(ctx context.Context, dir string) error {
 
 // Checkpoint saves the run as it is and returns the step, once it is on the disk.
 func (r *Run) Checkpoint(ctx context.Context) (step int, err error) {
-	err = r.do(ctx, func(l *loop) error {
-		if step = l.Step; l.out == nil {
-			return nil // saved at the end
+	return ask(ctx, r, func(l *loop) (int, error) {
+		if l.out == nil { // saved at the end
+			return l.Step, nil
 		}
-		return errors.Join(l.save(), l.saver.Wait())
+		return l.Step, errors.Join(l.save(), l.saver.Wait())
 	})
-	return step, err
 }
 
 // Stop ends the run behind its present step, with a checkpoint from which Start goes on, and waits for that.

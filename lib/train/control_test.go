@@ -192,6 +192,29 @@ func TestPause(t *testing.T) {
 	reach(t, r, at+1)
 }
 
+// What is asked for and not waited for is dropped: an interrupted cell gets the error of its context, and nothing else.
+func TestInterruptedQuestion(t *testing.T) {
+	r := standing(t, tiny(t, 4), 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	begun, held := make(chan bool), make(chan bool)
+	go func() {
+		<-begun
+		cancel()
+	}()
+	answer, err := ask(ctx, r, func(*loop) (string, error) {
+		close(begun)
+		<-held
+		return "late", nil
+	})
+	close(held)
+	if answer != "" || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %q, %v", answer, err)
+	}
+	if step, err := r.Checkpoint(t.Context()); step != 1 || err != nil {
+		t.Errorf("the next question: step %d, %v", step, err)
+	}
+}
+
 // Rolling back replays what was trained behind the checkpoint, bit for bit, and a branch draws the same curve beside it.
 func TestRollbackAndBranch(t *testing.T) {
 	c := tiny(t, 30)

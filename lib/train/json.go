@@ -3,9 +3,12 @@ package train
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 
 	"quire/lib/model"
 )
@@ -42,7 +45,7 @@ func ParseConfig(data []byte) (Config, error) {
 		Steps int             `json:"steps"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return Config{}, fmt.Errorf("train: configuration: %w", err)
+		return Config{}, configError(err)
 	}
 	m, err := parseModel(head.Model)
 	if err != nil {
@@ -53,11 +56,35 @@ func ParseConfig(data []byte) (Config, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&configJSON{plain: &p}); err != nil {
-		return Config{}, fmt.Errorf("train: configuration: %w", err)
+		return Config{}, configError(err)
 	}
 	c = Config(p)
 	c.Model = m
 	return c, c.Validate()
+}
+
+// configError says which setting has a value of the wrong type, and what it wants, in the file's terms.
+func configError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return fmt.Errorf("train: configuration: %w", err)
+	}
+	_, field, wrapped := strings.Cut(wrong.Field, "plain.") // the type around the settings
+	if !wrapped {
+		field = strings.TrimPrefix(wrong.Field, ".")
+	}
+	want := "an object"
+	switch wrong.Type.Kind() {
+	case reflect.Int, reflect.Int64, reflect.Uint32, reflect.Uint64:
+		want = "a whole number"
+	case reflect.Float64:
+		want = "a number"
+	case reflect.String:
+		want = "a text"
+	case reflect.Slice:
+		want = "a list"
+	}
+	return fmt.Errorf("train: configuration: %s at byte %d is a %s: want %s", field, wrong.Offset, wrong.Value, want)
 }
 
 // ReadConfig reads a configuration from a file. Paths in it that are relative are relative to the working directory, as on a command line.
@@ -85,6 +112,11 @@ func parseModel(data json.RawMessage) (model.Config, error) {
 	}
 	if d.Depth == 0 && d.Preset == "" {
 		return model.ParseConfig(data)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return model.Config{}, fmt.Errorf("train: configuration: model: %w: beside depth or preset want vocab_size, max_position_embeddings, bos and eos alone", err)
 	}
 	if d.Depth < 0 || d.Depth > 256 {
 		return model.Config{}, fmt.Errorf("train: configuration: model: depth %d: want 1 to 256", d.Depth)

@@ -73,7 +73,7 @@ func (l *loop) open() (err error) {
 	}
 	if c.Tokenizer != "" {
 		if l.tok, err = token.Load(c.Tokenizer); err != nil {
-			return err
+			return fmt.Errorf("train: tokenizer: %w", err)
 		}
 		if n := l.tok.VocabSize(); n > c.Model.VocabSize {
 			return fmt.Errorf("train: %s has %d tokens and the model's vocabulary %d: set Model.VocabSize to it", c.Tokenizer, n, c.Model.VocabSize)
@@ -82,7 +82,10 @@ func (l *loop) open() (err error) {
 	if l.data, err = openData(c); err != nil {
 		return err
 	}
-	if err := errors.Join(l.hashArtefacts(), l.buildModel()); err != nil {
+	if err := l.hashArtefacts(); err != nil {
+		return err
+	}
+	if err := l.buildModel(); err != nil {
 		return err
 	}
 	l.saver = checkpoint.NewSaver(checkpointDir(c.Dir), c.Keep)

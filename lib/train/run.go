@@ -271,6 +271,19 @@ func (r *Run) do(ctx context.Context, f func(*loop) error) error {
 	}
 }
 
+// ask is do for what has an answer. It is dropped where ctx ends before it is there.
+func ask[T any](ctx context.Context, r *Run, f func(*loop) (T, error)) (answer T, err error) {
+	c := make(chan T, 1)
+	if err := r.do(ctx, func(l *loop) error {
+		a, err := f(l)
+		c <- a
+		return err
+	}); err != nil {
+		return answer, err
+	}
+	return <-c, nil
+}
+
 // Dir is the run's directory.
 func (r *Run) Dir() string { return r.loop.cfg.Dir }
 

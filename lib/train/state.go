@@ -42,7 +42,7 @@ func (l *loop) hashArtefacts() error {
 		}
 		hash, _, err := track.Hash(path)
 		if err != nil {
-			return fmt.Errorf("train: %w", err)
+			return fmt.Errorf("train: %s: %w", name, err)
 		}
 		l.made[name] = hash
 	}
@@ -219,21 +219,20 @@ func (r *Run) Rollback(ctx context.Context, step int) error {
 // Branch begins another run from this one as it is, in a directory of its own, with the configuration that change makes of this one's. Model and data
 // stay.
 func (r *Run) Branch(ctx context.Context, dir string, change func(*Config)) (*Run, error) {
-	var c Config
-	err := r.do(ctx, func(l *loop) error {
-		c = l.cfg
+	c, err := ask(ctx, r, func(l *loop) (Config, error) {
+		c := l.cfg
 		c.Dir = dir
 		if change != nil {
 			change(&c)
 		}
 		if err := c.Validate(); err != nil {
-			return err
+			return c, err
 		}
-		var err error
-		if c, err = c.place(); err != nil {
-			return err
+		c, err := c.place()
+		if err != nil {
+			return c, err
 		}
-		return l.branch(c)
+		return c, l.branch(c)
 	})
 	if err != nil {
 		return nil, err

@@ -215,13 +215,23 @@ func TestConfigJSON(t *testing.T) {
 		`{"model": "gpt-5"}`:        "no preset",
 		`{"model": {"depth": 999}}`: "depth",
 		`{"model": {"depth": 2}}`:   "no data",
-		`{"model": {"depth": 2}, "learning_rate": 1}`:              "learning_rate",
-		`{"model": {"depth": 2}, "compute": "fp16"}`:               "loss scaling",
-		`{"model": {"depth": 2}, "packing": "random"}`:             "packing",
-		`{"model": {"depth": 2}, "recompute": "some"}`:             "recompute",
-		`{"model": {"depth": 2}, "seq_len": 100000}`:               "seq_len",
-		`{"model": {"depth": 2}, "guard": {"patience": 0}}`:        "patience",
-		`{"model": {"depth": 2}, "schedule": {"shape": "linear"}}`: "schedule",
+		`{"model": {"depth": 2}, "learning_rate": 1}`:                                                      "learning_rate",
+		`{"model": {"depth": 2}, "compute": "fp16"}`:                                                       "loss scaling",
+		`{"model": {"depth": 2}, "packing": "random"}`:                                                     "packing",
+		`{"model": {"depth": 2}, "recompute": "some"}`:                                                     "recompute",
+		`{"model": {"depth": 2}, "seq_len": 100000}`:                                                       "seq_len",
+		`{"model": {"depth": 2}, "guard": {"patience": 0}}`:                                                "patience",
+		`{"model": {"depth": 2, "layers": 4}}`:                                                             `unknown field "layers"`,
+		`{"model": {"depth": 2}, "steps": "a"}`:                                                            "is a string: want a whole number",
+		`{"model": {"depth": 2}, "guard": {"factor": "2"}}`:                                                "configuration: guard.factor at",
+		`{"model": {"depth": 2}, "bos": 1}`:                                                                "is a number: want a list",
+		`{"model": {"depth": 2}, "rows": 0}`:                                                               "rows is 0: want 1 to 1048576",
+		`{"model": {"depth": 2}, "steps": -1}`:                                                             "steps is -1: want 1 or more",
+		`{"model": {"depth": 2}, "data": [{"name": "a", "shards": ["b"]}]}`:                                `source "a": weight is 0`,
+		`{"model": {"depth": 2}, "data": [{"name": "a", "shards": ["b"], "weight": -1}]}`:                  `source "a": weight is -1: want 0 or more`,
+		`{"model": {"depth": 2}, "data": [{"name": "a", "shards": ["b"], "weight": 1, "epochs": -1}]}`:     `source "a": epochs is -1`,
+		`{"model": {"depth": 2}, "eos": [9999999], "data": [{"name": "a", "shards": ["b"], "weight": 1}]}`: "eos has token 9999999: want ids below",
+		`{"model": {"depth": 2}, "schedule": {"shape": "linear"}}`:                                         "schedule",
 	} {
 		if _, err := ParseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: want an error about %s, got %v", text, want, err)
@@ -252,9 +262,11 @@ func FuzzParseConfig(f *testing.F) {
 // What does not fit together is said before anything is trained.
 func TestStartRefuses(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"no file":    func(c *Config) { c.Data[0].Shards = []string{"absent-*.tok"} },
-		"vocabulary": func(c *Config) { c.Model.VocabSize = 300 },
-		"tokenizer":  func(c *Config) { c.Tokenizer, c.Prompts = "", []string{"a"} },
+		"no file":            func(c *Config) { c.Data[0].Shards = []string{"absent-*.tok"} },
+		"vocabulary":         func(c *Config) { c.Model.VocabSize = 300 },
+		"tokenizer":          func(c *Config) { c.Tokenizer, c.Prompts = "", []string{"a"} },
+		"train: tokenizer: ": func(c *Config) { c.Tokenizer = "absent.model" },
+		"train: from: ":      func(c *Config) { c.From = "absent" },
 	} {
 		c := tiny(t, 3)
 		change(&c)

@@ -45,7 +45,7 @@ func TestValidateNamesTheSetting(t *testing.T) {
 		"schedule":          Schedule{Shape: "linear", LR: 1}.Validate(),
 		"learning rate":     Schedule{Shape: Cosine, LR: math.NaN()}.Validate(),
 		"min_lr":            Schedule{Shape: Cosine, LR: 1, MinLR: 2}.Validate(),
-		"warm-up":           Schedule{Shape: Cosine, LR: 1, WarmupSteps: -1}.Validate(),
+		"warmup_steps":      Schedule{Shape: Cosine, LR: 1, WarmupSteps: -1}.Validate(),
 		"decay_steps":       Schedule{Shape: WSD, LR: 1}.Validate(),
 		"method":            Config{Method: "sgd"}.Validate(),
 		"beta2":             func() error { c := good; c.Beta2 = 1; return c.Validate() }(),

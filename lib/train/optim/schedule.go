@@ -32,13 +32,13 @@ func DefaultSchedule(lr float64) Schedule {
 func (s Schedule) Validate() error {
 	switch {
 	case s.Shape != Cosine && s.Shape != WSD && s.Shape != Constant:
-		return fmt.Errorf("optim: schedule %q: want %q, %q or %q", s.Shape, Cosine, WSD, Constant)
+		return fmt.Errorf("optim: the schedule's shape is %q: want %q, %q or %q", s.Shape, Cosine, WSD, Constant)
 	case !(s.LR > 0) || math.IsInf(s.LR, 0):
-		return fmt.Errorf("optim: learning rate %v: want more than 0", s.LR)
+		return fmt.Errorf("optim: the learning rate, lr, is %v: want more than 0", s.LR)
 	case !(s.MinLR >= 0 && s.MinLR <= s.LR):
-		return fmt.Errorf("optim: min_lr %v: want 0 to the learning rate, %v", s.MinLR, s.LR)
+		return fmt.Errorf("optim: min_lr is %v: want 0 to lr, %v", s.MinLR, s.LR)
 	case s.WarmupSteps < 0 || s.DecaySteps < 0:
-		return fmt.Errorf("optim: %d warm-up and %d decay steps: want 0 or more", s.WarmupSteps, s.DecaySteps)
+		return fmt.Errorf("optim: warmup_steps is %d and decay_steps %d: want 0 or more", s.WarmupSteps, s.DecaySteps)
 	case s.Shape == WSD && s.DecaySteps == 0:
 		return fmt.Errorf("optim: a wsd schedule without decay_steps: say how long the rate falls at the end, or choose %q", Constant)
 	}
