@@ -17,6 +17,7 @@ require (
 	github.com/goplus/reflectx v1.6.0 // method sets of interpreted types
 	github.com/janpfeifer/gonb v0.11.1 // gonbui: the GoNB display protocol
 	github.com/klauspost/compress v1.20.3 // gzip and zstd of corpora
+	github.com/pierrec/lz4/v4 v4.1.21 // buffers of Arrow files that others compressed
 	github.com/rogpeppe/go-internal v1.14.1 // txtar transcripts in tests
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // validates tool arguments and constrained output
 	github.com/timandy/routine v1.1.5 // needed by ixgo at this version
@@ -56,7 +57,6 @@ require (
 	github.com/minio/asm2plan9s v0.0.0-20200509001527-cdd76441f9d8 // indirect
 	github.com/minio/c2goasm v0.0.0-20190812172519-36a3d3bbc4f3 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
-	github.com/pierrec/lz4/v4 v4.1.21 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	golang.org/x/exp v0.0.0-20250106191152-7588d65b2ba8 // indirect

@@ -15,7 +15,8 @@ import (
 var Card = datasets.Card{
 	Name: "ceval", Title: "C-Eval", Homepage: "https://github.com/hkust-nlp/ceval", Licence: "CC-BY-NC-SA-4.0", Languages: []string{"zh"},
 	Source: "Huang et al. 2023, arXiv:2305.08322", Splits: "as published: dev 260 (five a subject, with explanations), val 1,346, test 12,342 without answers",
-	// The archive of revision 3923b519, whose SHA-256 is as three evaluation projects pin it; later revisions hold another.
+	// Size and SHA-256 of the archive of this revision are those that HuanYn/EvoMind pins (scripts/evomind_chinese_eval.py), and those of
+	// the Git LFS pointer in the copy azz1990/myTest on the same hub (commit afac1360); other revisions hold other archives, or none.
 	Files: []datasets.File{{Name: "ceval-exam.zip", Split: "all", Bytes: 1548171, SHA256: "68786deeea68ff089c56563ee48fab8160da857b77b913437bb504d681fd8e20",
 		URL: "https://huggingface.co/datasets/ceval/ceval-exam/resolve/3923b519fd180e689d0961bf3a032ece929742f3/ceval-exam.zip"}},
 }

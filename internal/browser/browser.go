@@ -20,7 +20,7 @@ import (
 )
 
 // Timeout bounds every single step. It is generous: tests share slow machines.
-const Timeout = 30 * time.Second
+const Timeout = 2 * time.Minute
 
 // Browser is a running Chromium. Goroutines may share it.
 type Browser struct {

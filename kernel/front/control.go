@@ -3,6 +3,7 @@ package front
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,9 +14,9 @@ import (
 
 // interrupts remembers the last interrupt.
 type interrupts struct {
-	mu   sync.Mutex
-	last time.Time
-	cell string // that ran then
+	mu    sync.Mutex
+	last  time.Time
+	cells []string // that ran then
 }
 
 const (
@@ -56,30 +57,33 @@ func (k *Kernel) onControl(r request) {
 
 // Interrupt stops the running cells. A second one within the grace time, when the same cell still runs, ends the session process.
 func (k *Kernel) Interrupt() {
-	cell := ""
+	var cells []string
 	k.mu.Lock()
 	for _, q := range k.subshells {
 		if r := q.current(); r != nil {
-			cell = r.Header.ID
+			cells = append(cells, r.Header.ID)
 		}
 	}
 	k.mu.Unlock()
 	remote := k.engine.current()
-	if cell == "" || remote == nil {
+	if len(cells) == 0 || remote == nil {
 		return
 	}
 	k.interrupted.mu.Lock()
 	defer k.interrupted.mu.Unlock()
 	since := time.Since(k.interrupted.last)
-	if k.interrupted.cell == cell && since < doublePress {
+	again := slices.ContainsFunc(cells, func(cell string) bool { return slices.Contains(k.interrupted.cells, cell) })
+	if again && since < doublePress {
 		return
 	}
-	if k.interrupted.cell == cell && since < graceTime {
+	if again && since < graceTime {
 		remote.Kill()
 		return
 	}
-	k.interrupted.last, k.interrupted.cell = time.Now(), cell
-	remote.Send(link.KindInterrupt, "", nil)
+	k.interrupted.last, k.interrupted.cells = time.Now(), cells
+	for _, cell := range cells {
+		remote.Send(link.KindInterrupt, cell, nil)
+	}
 }
 
 func (k *Kernel) createSubshell() any {

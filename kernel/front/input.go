@@ -3,6 +3,7 @@ package front
 import (
 	"encoding/json"
 	"sync"
+	"time"
 
 	"quire/kernel/link"
 	"quire/kernel/wire"
@@ -63,20 +64,46 @@ func (in *inputs) answer(question string) (cell string, ok bool) {
 	return cell, ok
 }
 
+// waits reports whether the cell that asked still runs and has no answer.
+func (in *inputs) waits(question string) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	_, ok := in.asked[question]
+	return ok
+}
+
+// stdinLimit is how long a front end that runs a cell may take to connect its stdin socket too.
+const stdinLimit = 10 * time.Second
+
 // askInput sends a cell's question to the front end that runs the cell.
 func (k *Kernel) askInput(cell string, in link.Input) {
 	m := wire.New("input_request", k.id, nil, map[string]any{"prompt": in.Prompt, "password": in.Password})
 	r, ok := k.inputs.ask(cell, m.Header.ID)
-	if ok {
-		k.iopub.flush() // what was printed before the question is part of it
-		m.Idents, m.Parent = r.Idents, r.RawHeader
-		if err := k.stdin.Send(k.codec.Encode(m)); err != nil {
-			k.log.Warn("front: no front end for input", "err", err)
-			k.inputs.answer(m.Header.ID)
-			ok = false
-		}
+	if !ok {
+		k.noInput(cell)
+		return
 	}
-	if remote := k.engine.current(); !ok && remote != nil {
+	k.iopub.flush() // what was printed before the question is part of it
+	m.Idents, m.Parent = r.Idents, r.RawHeader
+	question := k.codec.Encode(m)
+	if k.stdin.Send(question) == nil {
+		return
+	}
+	go func() { // so that what other cells show does not wait
+		for end := time.Now().Add(stdinLimit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if !k.inputs.waits(m.Header.ID) || k.stdin.Send(question) == nil {
+				return
+			}
+		}
+		k.log.Warn("front: the front end that runs the cell has no stdin socket: its input ends")
+		k.inputs.answer(m.Header.ID)
+		k.noInput(cell)
+	}()
+}
+
+// noInput tells a cell that nobody answers.
+func (k *Kernel) noInput(cell string) {
+	if remote := k.engine.current(); remote != nil {
 		remote.Send(link.KindInput, cell, link.Input{EOF: true})
 	}
 }

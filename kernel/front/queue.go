@@ -63,7 +63,6 @@ func (k *Kernel) newQueue(id string) {
 					break
 				}
 				k.execute(q, r)
-				q.end()
 			}
 			if q.isClosed() {
 				return
@@ -102,10 +101,14 @@ func (q *queue) take() (request, bool) {
 	return r, true
 }
 
-func (q *queue) end() {
+// end publishes that a cell has ended. From then on nothing repeats its busy.
+func (k *Kernel) end(q *queue, r request) {
+	k.mu.Lock() // as answer holds it from its question what runs to its answer
+	defer k.mu.Unlock()
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.running = nil
+	q.mu.Unlock()
+	k.iopub.status(r.RawHeader, "idle")
 }
 
 // current is the request that runs, nil for none.
@@ -154,7 +157,7 @@ func (e executeRequest) keep() bool {
 
 func (k *Kernel) execute(q *queue, r request) {
 	k.iopub.status(r.RawHeader, "busy")
-	defer k.iopub.status(r.RawHeader, "idle")
+	defer k.end(q, r)
 	req := executeRequest{AllowStdin: true, StopOnError: true}
 	if err := content(r, &req); err != nil {
 		k.reply(r, "execute_reply", failure("BadRequest", err), nil)

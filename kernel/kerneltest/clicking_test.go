@@ -43,6 +43,7 @@ func TestLifecycleByClicking(t *testing.T) {
 	c.page.Wait("window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && Jupyter.notebook.kernel.is_connected()")
 	c.shot("opened")
 	c.begin()
+	c.countPoints()
 	c.page.Click("#celllink")
 	c.page.Click("#run_all_cells a")
 	moved := c.watch()
@@ -117,6 +118,16 @@ func (c *clicking) begin() {
 	c.shot("begun")
 }
 
+// training is the cell of the training run, in the page.
+const training = `Jupyter.notebook.get_cells().filter(c => c.get_text().includes("run.Chart()"))[0].element[0]`
+
+// countPoints makes the page itself write down with how many points it has drawn the training run's curve.
+func (c *clicking) countPoints() {
+	c.t.Helper()
+	const points = `(el => el && window.quire?.echarts?.getInstanceByDom(el)?.getOption().series[0]?.data.length || 0)(` + training + `.querySelector(".quire-chart"))`
+	c.do("window.pointsSeen = new Set(), setInterval(() => { const n = " + points + "; if (n) window.pointsSeen.add(n) }, 10)")
+}
+
 // watch looks at the page until every cell has run, and returns how many lengths it has seen the training run's curve with.
 func (c *clicking) watch() int {
 	c.t.Helper()
@@ -126,18 +137,20 @@ func (c *clicking) watch() int {
 			code++
 		}
 	}
-	const training = `Jupyter.notebook.get_cells().filter(c => c.get_text().includes("run.Chart()"))[0].element[0]`
-	const points = `(el => el && window.quire?.echarts?.getInstanceByDom(el)?.getOption().series[0]?.data.length || 0)(` + training + `.querySelector(".quire-chart"))`
-	seen := map[string]bool{}
+	shot := 0
 	for end := time.Now().Add(clickingLimit); ; time.Sleep(200 * time.Millisecond) {
-		if n := c.page.Text(points); n != "0" && !seen[n] {
-			seen[n] = true
+		var seen int
+		if err := c.page.Eval("window.pointsSeen.size", &seen); err != nil {
+			c.t.Fatal(err)
+		}
+		if seen > shot {
+			shot = seen
 			c.do(training + `.querySelector(".output_wrapper").scrollIntoView()`)
 			c.shot("training")
 		}
 		ran := c.page.Text(`Jupyter.notebook.get_cells().filter(c => c.cell_type === "code" && Number.isInteger(c.input_prompt_number) && c.input_prompt_number > 2).length`)
 		if ran == fmt.Sprint(code) && c.page.Text("Jupyter.notebook.kernel_busy") == "false" {
-			return len(seen)
+			return seen
 		}
 		if failed := c.page.Text(`document.querySelectorAll(".output_error").length`); failed != "0" || time.Now().After(end) {
 			c.lookAtEveryCell()

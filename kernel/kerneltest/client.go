@@ -48,8 +48,14 @@ type Client struct {
 	mu       sync.Mutex
 	messages []Received
 	changed  chan struct{} // closed and replaced with each message
-	err      error         // of the first connection that ended
+	open     int           // connections that may still bring something
+	err      error         // of those that ended
 }
+
+const dialLimit = time.Minute
+
+// errClosed is the error of waiting for a message when every connection has ended.
+var errClosed = errors.New("kerneltest: the kernel has closed its sockets")
 
 // Dial connects to a kernel and waits until it hears the kernel's iopub socket.
 func Dial(c wire.Connection) (*Client, error) {
@@ -59,14 +65,16 @@ func Dial(c wire.Connection) (*Client, error) {
 	}
 	// Kernels without iopub_welcome are asked for something that they must publish, until that is heard.
 	heard := func(m Received) bool { return m.Channel == IOPub }
-	for range 100 {
+	for end := time.Now().Add(dialLimit); ; {
 		if _, err = cl.Wait(100*time.Millisecond, heard); err == nil {
 			return cl, nil
 		}
+		if errors.Is(err, errClosed) || time.Now().After(end) {
+			cl.Close()
+			return nil, err
+		}
 		cl.Send(Shell, "kernel_info_request", struct{}{})
 	}
-	cl.Close()
-	return nil, err
 }
 
 // Connect connects to a kernel that may not be ready.
@@ -97,6 +105,7 @@ func Connect(c wire.Connection) (*Client, error) {
 		cl.Close()
 		return nil, err
 	}
+	cl.open = len(cl.conns)
 	for channel, conn := range cl.conns {
 		go cl.receive(channel, conn)
 	}
@@ -123,7 +132,8 @@ func (c *Client) receive(channel Channel, conn *zmtp.Conn) {
 		}
 		c.mu.Lock()
 		if err != nil {
-			c.err = errors.Join(c.err, fmt.Errorf("kerneltest: %s: %v", channel, err))
+			c.open--
+			c.err = errors.Join(c.err, fmt.Errorf("%s: %v", channel, err))
 		} else {
 			c.messages = append(c.messages, Received{Message: m, Channel: channel, Parent: m.ParentHeader().ID, At: time.Now()})
 		}
@@ -175,7 +185,6 @@ func (c *Client) Messages(parent string) []Received {
 // Wait returns the first message, received already or in time, that fits.
 func (c *Client) Wait(limit time.Duration, fits func(Received) bool) (Received, error) {
 	timeout := time.After(limit)
-	var broken <-chan time.Time // set when a connection has ended: the others may still bring something
 	seen := 0
 	for {
 		c.mu.Lock()
@@ -186,15 +195,13 @@ func (c *Client) Wait(limit time.Duration, fits func(Received) bool) (Received, 
 				return m, nil
 			}
 		}
-		changed, err := c.changed, c.err
+		changed, open, err := c.changed, c.open, c.err
 		c.mu.Unlock()
-		if err != nil && broken == nil {
-			broken = time.After(500 * time.Millisecond)
+		if open == 0 {
+			return Received{}, fmt.Errorf("%w: %v", errClosed, err)
 		}
 		select {
 		case <-changed:
-		case <-broken:
-			return Received{}, err
 		case <-timeout:
 			return Received{}, fmt.Errorf("kerneltest: no such message within %v", limit)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ import (
 //	print TEXT   warn TEXT   raw TEXT (past the line)   lines N   value TEXT   page TEXT   next TEXT
 //	display ID TEXT   update ID TEXT   clear   clearwait
 //	set NAME VALUE   get NAME   input PROMPT   password PROMPT
-//	sleep D (can be interrupted)   stuck D (cannot)   later D TEXT (prints after the cell has ended)
+//	sleep D (can be interrupted)   stuck D (cannot)   later NAME TEXT (prints when another cell sets NAME)
 //	open ID   send ID TEXT   close ID (comms)   past (cells of the session before)
 //	error NAME TEXT   panic   overflow   kill   exit N
 //
@@ -30,11 +31,12 @@ import (
 type Fake struct {
 	mu        sync.Mutex
 	variables map[string]string
+	later     map[string][]func() // by the variable that they wait for
 	past      link.Recover
 }
 
 // NewFake makes an empty session.
-func NewFake() *Fake { return &Fake{variables: map[string]string{}} }
+func NewFake() *Fake { return &Fake{variables: map[string]string{}, later: map[string][]func(){}} }
 
 // Execute runs the commands.
 func (f *Fake) Execute(ctx context.Context, req link.Execute, out link.Events) (done link.Executed) {
@@ -97,6 +99,15 @@ func (f *Fake) command(ctx context.Context, req link.Execute, out link.Events, w
 	case "set":
 		f.mu.Lock()
 		f.variables[first] = after
+		waiting := f.later[first]
+		delete(f.later, first)
+		f.mu.Unlock()
+		for _, print := range waiting {
+			print()
+		}
+	case "later":
+		f.mu.Lock()
+		f.later[first] = append(f.later[first], func() { out.Stream(req.Cell, "stdout", after+"\n") })
 		f.mu.Unlock()
 	case "get":
 		f.mu.Lock()
@@ -149,17 +160,13 @@ func (f *Fake) wait(ctx context.Context, req link.Execute, out link.Events, word
 		}
 	case "stuck":
 		time.Sleep(d)
-	case "later":
-		go func() {
-			time.Sleep(d)
-			out.Stream(req.Cell, "stdout", after+"\n")
-		}()
 	case "error":
 		return failed(first, after)
 	case "panic":
 		go panic("fake panic")
 		select {}
 	case "overflow":
+		debug.SetMaxStack(16 << 20) // the usual limit takes a gigabyte, and its report many seconds
 		_ = overflow(0)
 	case "kill":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)

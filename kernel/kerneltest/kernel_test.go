@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
-	"time"
 
 	"quire/kernel/front"
 	"quire/kernel/link"
@@ -131,7 +130,7 @@ func spawn(t *testing.T, argv, env []string, transport string) (*Process, *Clien
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Kill)
-	client, err := p.Dial(10*time.Second, Dial)
+	client, err := p.Dial(stepLimit, Dial)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,11 +177,7 @@ func TestFrontKilled(t *testing.T) {
 		t.Fatalf("session processes %v, want one", session)
 	}
 	p.Kill()
-	for range 100 {
-		if syscall.Kill(session[0], 0) == syscall.ESRCH {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !gone(session[0]) {
+		t.Errorf("session process %d lives on", session[0])
 	}
-	t.Errorf("session process %d lives on", session[0])
 }

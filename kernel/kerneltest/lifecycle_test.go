@@ -22,6 +22,7 @@ type expectation struct {
 	high    float64
 }
 
+// notebookMeaning holds on the slowest machine too: the notebooks train for at least 150 steps.
 var notebookMeaning = map[string][]expectation{
 	"00_lifecycle.ipynb": {
 		{cell: "plan.Measure", mime: "text/plain", pattern: `internlm2, 4 layers, hidden 256`},
@@ -44,7 +45,7 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "shard.Nearest", mime: "text/plain", pattern: `made by run 1, corpus gosrc`},
 		{cell: "store.Card", mime: "text/html", pattern: `download="report-card.html" href="data:text/html;base64,`},
 		{cell: "store.Card", mime: "text/plain", pattern: `Lines of Go: (\d+)`, low: 10000, high: 1e6},
-		{cell: "store.Card", mime: "stream", pattern: `this notebook: (\d+) s`, low: 60, high: 3600},
+		{cell: "store.Card", mime: "stream", pattern: `this notebook: (\d+) s`, low: 1, high: 1e5},
 	},
 	"01_corpus.ipynb": {
 		{cell: "corpus.Build(ctx", mime: "stream", pattern: `(\d+) pages, 0 bad records`, low: 9, high: 9},
@@ -66,9 +67,9 @@ var notebookMeaning = map[string][]expectation{
 		{cell: "model.Depth(layers)", mime: "stream", pattern: `([\d.]+) million parameters`, low: 0.5, high: 8},
 		{cell: "run.Chart()", mime: "image/svg+xml", pattern: `<svg`},
 		{cell: "go/parser", mime: "image/svg+xml", pattern: `<svg`},
-		{cell: "parser.ParseFile", mime: "stream", pattern: `drawn (\d+) times: `, low: 3, high: 100},
+		{cell: "parser.ParseFile", mime: "stream", pattern: `drawn (\d+) times: `, low: 1, high: 1e4},
 		{cell: "run.Wait(cell.Context())", mime: "stream", pattern: `it fell by ([\d.]+)`, low: 2, high: 8}, // ln 2048 is 7.6: the untrained loss
-		{cell: "run.Wait(cell.Context())", mime: "text/plain", pattern: `finished: .* step=(\d+)`, low: 30, high: 1e6},
+		{cell: "run.Wait(cell.Context())", mime: "text/plain", pattern: `finished: .* step=(\d+)`, low: 150, high: 1e6},
 		{cell: "gzip.BestCompression", mime: "stream", pattern: `gzip ([\d.]+)`, low: 1, high: 4},
 		{cell: "clean.TrainNGram", mime: "stream", pattern: `n-gram of \d+ tokens: ([\d.]+)`, low: 1, high: 6},
 		{cell: "clean.TrainNGram", mime: "stream", pattern: `the model: ([\d.]+) bits per byte`, low: 0.5, high: 4.2}, // untrained: 4.9

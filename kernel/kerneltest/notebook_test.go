@@ -1,6 +1,7 @@
 package kerneltest
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net"
@@ -18,7 +19,8 @@ import (
 
 var shots = flag.String("shots", "", "folder for screenshots of the notebook test")
 
-// startNotebook runs a Jupyter Notebook server over a folder and gives its address.
+// startNotebook runs a Jupyter Notebook server over a folder and gives its address: the server takes another port where ours is taken
+// meanwhile, and writes it down.
 func startNotebook(t *testing.T, dir string) string {
 	t.Helper()
 	path, err := exec.LookPath("jupyter-notebook")
@@ -34,7 +36,8 @@ func startNotebook(t *testing.T, dir string) string {
 	cmd := exec.Command(path, "--no-browser", "--allow-root", "--ip=127.0.0.1", fmt.Sprint("--port=", port),
 		"--NotebookApp.token=", "--NotebookApp.password=", "--notebook-dir="+dir)
 	log := &lockedBuffer{}
-	cmd.Env, cmd.Stdout, cmd.Stderr = jupyterEnv(t), log, log
+	runtime := t.TempDir()
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(jupyterEnv(t), "JUPYTER_RUNTIME_DIR="+runtime), log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -45,7 +48,7 @@ func startNotebook(t *testing.T, dir string) string {
 		go func() { cmd.Wait(); close(done) }()
 		select {
 		case <-done:
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 			<-done
 		}
@@ -53,13 +56,19 @@ func startNotebook(t *testing.T, dir string) string {
 			t.Log(log)
 		}
 	})
-	url := fmt.Sprintf("http://127.0.0.1:%d", port)
-	for range 300 {
-		if r, err := http.Get(url + "/api"); err == nil {
-			r.Body.Close()
-			return url
+	for end := time.Now().Add(stepLimit); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		files, _ := filepath.Glob(filepath.Join(runtime, "*server-*.json"))
+		if len(files) == 0 {
+			continue
 		}
-		time.Sleep(100 * time.Millisecond)
+		var server struct{ URL string }
+		if data, err := os.ReadFile(files[0]); err != nil || json.Unmarshal(data, &server) != nil {
+			continue
+		}
+		if r, err := http.Get(server.URL + "api"); err == nil {
+			r.Body.Close()
+			return strings.TrimSuffix(server.URL, "/")
+		}
 	}
 	t.Fatalf("the notebook server does not answer:\n%s", log)
 	return ""
@@ -88,6 +97,7 @@ func TestClassicNotebook(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Type(text)
+		p.Wait(fmt.Sprintf("Jupyter.notebook.get_cell(%d).get_text() === %q", cell, text)) // the editor has it: the next key finds it there
 	}
 	output := func(cell int) string {
 		return fmt.Sprintf("(Jupyter.notebook.get_cell(%d).output_area.element.text())", cell)
@@ -110,9 +120,9 @@ func TestClassicNotebook(t *testing.T) {
 	shot("tooltip")
 	p.Key("Escape", 0)
 
-	edit(3, "for {}")
+	edit(3, `fmt.Println("up"); for {}`)
 	p.Key("Enter", browser.Ctrl)
-	p.Wait("Jupyter.notebook.get_cell(3).input_prompt_number === '*' && Jupyter.notebook.kernel_busy")
+	p.Wait(output(3) + ".includes('up') && Jupyter.notebook.kernel_busy")
 	p.Wait("document.querySelector('button[data-jupyter-action=\"jupyter-notebook:interrupt-kernel\"]').click() || true")
 	p.Wait(output(3) + ".includes('Interrupt')")
 	p.Wait("!Jupyter.notebook.kernel_busy")

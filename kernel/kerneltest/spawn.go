@@ -16,14 +16,17 @@ import (
 	"quire/kernel/wire"
 )
 
-// Connection makes a connection on free ports, with its files in dir: transport is "tcp" or "ipc".
+// Connection makes a connection on free ports, with its files in dir: transport is "tcp" or "ipc". Of the loopback network each process
+// takes an address of its own: what others open between the choice of a port and its use is not in the way.
 func Connection(transport, dir string) (wire.Connection, error) {
-	c := wire.Connection{Transport: transport, IP: "127.0.0.1", Key: wire.NewID(), SignatureScheme: "hmac-sha256"}
+	pid := os.Getpid()
+	ip := fmt.Sprintf("127.%d.%d.%d", 1+pid>>14&127, pid>>7&127, 1+pid&127)
+	c := wire.Connection{Transport: transport, IP: ip, Key: wire.NewID(), SignatureScheme: "hmac-sha256"}
 	ports := []*int{&c.ShellPort, &c.IOPubPort, &c.StdinPort, &c.ControlPort, &c.HeartbeatPort}
 	for i, port := range ports {
 		*port = i + 1
 		if transport == "tcp" {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
+			l, err := net.Listen("tcp", ip+":0")
 			if err != nil {
 				return c, err
 			}
@@ -105,19 +108,20 @@ func (p *Process) Wait(limit time.Duration) error {
 // Kill ends the kernel process as the system would.
 func (p *Process) Kill() {
 	p.Cmd.Process.Signal(syscall.SIGKILL)
-	p.Wait(5 * time.Second)
+	p.Wait(time.Minute)
 }
 
 // Children lists the child processes of a process.
 func Children(pid int) []int {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	var pids []int
 	for _, f := range files {
 		data, _ := os.ReadFile(f)
-		for field := range strings.FieldsSeq(string(data)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				pids = append(pids, child)
-			}
+		stat := string(data)
+		fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // behind the name: state, parent
+		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
+			child, _ := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+			pids = append(pids, child)
 		}
 	}
 	return pids

@@ -29,12 +29,12 @@ var update = flag.Bool("update", false, "rewrite the want sections of the transc
 //	-- N shell TYPE --, -- N control TYPE --                 any request, its content as JSON ({} when empty)
 //	-- N answer M --                                         a line of input, as soon as request M asks for one
 //	-- N wait M TEXT --                                      until a message that belongs to request M holds TEXT
-//	-- N pause D --                                          a time, where nothing can be waited for
+//	-- N pause D --                                          a time that must pass, where nothing can be waited for
 //	-- N want --                                             waits for the end of request N, then compares all that belongs to it
 //
 // The lines of want are the messages on iopub in order, then those on the other sockets. In a want line … stands for anything.
 // A file whose comment says "needs process" is not run with the session inside the test process.
-const stepLimit = 20 * time.Second
+const stepLimit = 2 * time.Minute
 
 // play runs a transcript against a kernel.
 func play(t *testing.T, file string, c *Client) {
@@ -158,16 +158,17 @@ func render(messages []Received) []string {
 			others = append(others, describe(m.Header.Type, content))
 			continue
 		}
+		name, text := content["name"], content["text"]
 		line := describe(m.Header.Type, content)
 		if line == "busy" && len(iopub) > 0 {
 			continue // repeated after whatever was answered beside the cell; TestBusyAgain has it
 		}
 		if n := len(iopub); m.Header.Type == "stream" && n > 0 { // how text is cut into messages depends on time
-			head := fmt.Sprintf("stream %v ", content["name"])
-			if before, ok := strings.CutPrefix(iopub[n-1], head); ok {
-				var text string
-				if json.Unmarshal([]byte(before), &text) == nil {
-					iopub[n-1] = head + quote(text+content["text"].(string))
+			head := fmt.Sprintf("stream %v ", name)
+			if rest, ok := strings.CutPrefix(iopub[n-1], head); ok {
+				var before string
+				if json.Unmarshal([]byte(rest), &before) == nil {
+					iopub[n-1] = head + quote(before+fmt.Sprint(text))
 					continue
 				}
 			}

@@ -30,7 +30,7 @@ const (
 	KindComplete   Kind = "complete"   // Body: Position, answered by Completion
 	KindInspect    Kind = "inspect"    // Body: Position, answered by Inspection
 	KindIsComplete Kind = "iscomplete" // Body: Position (Cursor unused), answered by Completeness
-	KindInterrupt  Kind = "interrupt"  // no body: cancels the running cell
+	KindInterrupt  Kind = "interrupt"  // no body: cancels a cell, also one whose Execute is still under way
 	KindInput      Kind = "input"      // Body: Input, the answer to an InputRequest; to and from the session
 	KindRecover    Kind = "recover"    // Body: Recover, the first message to a process that replaces a dead one
 	KindShutdown   Kind = "shutdown"   // no body: end in order, then close the line

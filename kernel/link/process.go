@@ -159,8 +159,8 @@ func (p *process) kill() {
 }
 
 const (
-	endTimeout    = 2 * time.Second        // from the end of the line to the end of the process
-	outputTimeout = 200 * time.Millisecond // for the last output of a process that has ended
+	endTimeout    = 2 * time.Second // from the end of the line to the end of the process
+	outputTimeout = 5 * time.Second // for the last output of a process that has ended, on a machine that does other things too
 )
 
 // wait collects the process, whose line has closed, and ends what it left running.

@@ -20,7 +20,7 @@ import (
 func Serve(conn net.Conn, version string, h Handler) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s := &server{line: NewLine(conn), h: h, cells: map[string]context.CancelFunc{}, inputs: map[string]chan Input{}}
+	s := &server{line: NewLine(conn), h: h, cells: map[string]context.CancelFunc{}, early: map[string]bool{}, inputs: map[string]chan Input{}}
 	s.out.line = s.line
 	defer s.line.Close()
 	if err := s.line.Send(KindReady, 0, "", Ready{PID: os.Getpid(), Version: version}); err != nil {
@@ -49,6 +49,7 @@ type server struct {
 
 	mu     sync.Mutex
 	cells  map[string]context.CancelFunc // running cells
+	early  map[string]bool               // interrupted before they came
 	inputs map[string]chan Input         // cells that wait for a line of input
 }
 
@@ -62,6 +63,10 @@ func (s *server) handle(ctx context.Context, m Message) error {
 		cell, cancel := context.WithCancel(ctx)
 		s.mu.Lock()
 		s.cells[req.Cell] = cancel
+		if s.early[req.Cell] {
+			delete(s.early, req.Cell)
+			cancel()
+		}
 		s.mu.Unlock()
 		go s.execute(cell, m.Seq, req)
 	case KindComplete, KindInspect, KindIsComplete:
@@ -71,13 +76,7 @@ func (s *server) handle(ctx context.Context, m Message) error {
 		}
 		go s.ask(ctx, m, p)
 	case KindInterrupt:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for id, cancel := range s.cells {
-			if m.Cell == "" || m.Cell == id {
-				cancel()
-			}
-		}
+		s.interrupt(m.Cell)
 	case KindInput:
 		var in Input
 		if err := decode(m, &in); err != nil {
@@ -105,6 +104,21 @@ func (s *server) handle(ctx context.Context, m Message) error {
 		}
 	}
 	return nil
+}
+
+// interrupt cancels a cell: one that has not come yet as soon as it comes.
+func (s *server) interrupt(cell string) {
+	const most = 100 // of those that had ended already, which never come
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel := s.cells[cell]; cancel != nil {
+		cancel()
+		return
+	}
+	if len(s.early) >= most {
+		clear(s.early)
+	}
+	s.early[cell] = true
 }
 
 func decode(m Message, into any) error {

@@ -72,7 +72,7 @@ func bash(c *session.Cell, args, body string) error {
 func command(c *session.Cell, stdout io.Writer, name string, args ...string) error {
 	cmd := session.Grouped(exec.CommandContext(c.Context(), name, args...))
 	cmd.Stdout, cmd.Stderr = stdout, c.Stderr()
-	err := cmd.Run()
+	err := session.Await(cmd.Run)
 	var exit *exec.ExitError
 	switch {
 	case c.Context().Err() != nil:

@@ -93,7 +93,7 @@ func (bs *bridges) serve(c *session.Cell, cmd *exec.Cmd, ask bool) error {
 	close(ended)
 	select {
 	case <-drained:
-	case <-time.After(time.Second): // a process that the program left behind holds the pipe
+	case <-time.After(5 * time.Second): // a process that the program left behind holds the pipe
 		upR.Close()
 		<-drained
 	}

@@ -373,7 +373,7 @@ func (t *Tools) execute(c *session.Cell, bin string, args []string) error {
 	t.family.Unlock()
 	cmd := session.Grouped(exec.CommandContext(c.Context(), bin, args...))
 	cmd.Stdout, cmd.Stderr = c.Stdout(), c.Stderr()
-	err := t.family.inputs.serve(c, cmd, ask)
+	err := session.Await(func() error { return t.family.inputs.serve(c, cmd, ask) })
 	var exit *exec.ExitError
 	switch {
 	case c.Context().Err() != nil:

@@ -132,7 +132,7 @@ func (t *tool) command(ctx context.Context, dir string, args ...string) *exec.Cm
 func run(ctx context.Context, cmd *exec.Cmd, stdout io.Writer) (stderr string, err error) {
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = stdout, &text
-	err = cmd.Run()
+	err = session.Await(cmd.Run)
 	if ctx.Err() != nil {
 		return text.String(), context.Cause(ctx)
 	}

@@ -32,7 +32,8 @@ type Cell struct {
 	capture func(name, text string) // set while output is captured
 
 	running   atomic.Bool
-	compiling atomic.Bool // or waits for its turn to
+	compiling atomic.Bool  // or waits for its turn to
+	awaiting  atomic.Int32 // commands
 	abandoned atomic.Bool
 	stopped   sync.Map // goroutine id → stop
 	inputOnce sync.Once

@@ -117,10 +117,10 @@ func TestAnswersWhileRunning(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan bool)
 	go func() {
-		n.execCtx(ctx, "for { x++; m[x] = x }")
+		n.execCtx(ctx, "fmt.Println(\"up\")\nfor { x++; m[x%1000] = x }")
 		done <- true
 	}()
-	time.Sleep(20 * time.Millisecond)
+	n.out.waitFor(t, "up\n")
 	for range 20 {
 		if _, m := n.complete("fmt.Pri|"); len(m) == 0 {
 			t.Fatal("no completion")

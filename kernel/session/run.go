@@ -112,10 +112,14 @@ func (c *Cell) supervise() *link.Error {
 	if c.compiling.Load() {
 		return c.stopError(nil) // load drops what it compiles
 	}
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(c.s.cfg.Grace):
+	// In turns, because a machine that does not run this goroutine does not run the cell's either.
+	const turns = 10
+	for turn := 0; turn < turns || c.awaiting.Load() > 0; turn++ {
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(c.s.cfg.Grace / turns):
+		}
 	}
 	c.abandoned.Store(true)
 	err := c.stopError(nil)
@@ -132,7 +136,12 @@ func (c *Cell) calmDown() {
 	if c.abandoned.Load() {
 		return
 	}
-	time.AfterFunc(2*time.Second, func() { stopping.Add(-1) })
+	go func() {
+		for range 20 { // in turns, as supervise waits
+			time.Sleep(100 * time.Millisecond)
+		}
+		stopping.Add(-1)
+	}()
 }
 
 // parts runs the parts of text, which begins at a line of the cell, up to the first that fails.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,9 +56,10 @@ func TestCompiledCodeWritesToPipe(t *testing.T) {
 
 func TestManyLinesFewMessages(t *testing.T) {
 	n := newNotebook(t)
+	start := time.Now()
 	r := n.exec("for i := range 20_000 { fmt.Println(i) }")
-	if r.Err != nil || n.out.streams > 20 {
-		t.Fatalf("%v after %d messages", r.Err, n.out.streams)
+	if most := 20 + int(time.Since(start)/flushAfter); r.Err != nil || n.out.streams > most {
+		t.Fatalf("%v after %d messages, want at most %d", r.Err, n.out.streams, most)
 	}
 	lines := bufio.NewScanner(strings.NewReader(strings.TrimPrefix(n.out.take(), "stdout@c1:")))
 	for i := range 20_000 {
@@ -72,13 +72,14 @@ func TestManyLinesFewMessages(t *testing.T) {
 // TestTextIsSentSoon checks that text does not wait for the end of the cell.
 func TestTextIsSentSoon(t *testing.T) {
 	n := newNotebook(t)
-	done := make(chan bool)
-	go func() { n.exec("fmt.Println(\"now\"); time.Sleep(600 * time.Millisecond)"); done <- true }()
-	time.Sleep(350 * time.Millisecond)
-	if out := n.out.take(); out != "stdout@c1:now\n" {
-		t.Errorf("after 350 ms: %q", out)
+	n.exec("go1 := make(chan bool)")
+	done := make(chan link.Executed)
+	go func() { done <- n.exec("fmt.Println(\"now\"); <-go1") }()
+	n.out.waitFor(t, "stdout@c2:now\n")
+	n.s.Execute(context.Background(), link.Execute{Cell: "other", Code: "go1 <- true", Count: 3}, n.out)
+	if r := <-done; r.Err != nil {
+		t.Error(r.Err)
 	}
-	<-done
 }
 
 func TestInput(t *testing.T) {
@@ -98,38 +99,42 @@ func TestInput(t *testing.T) {
 	}
 }
 
-// interrupted runs code, interrupts it and tells how long it took to end.
-func (n *notebook) interrupted(code string) (link.Executed, time.Duration) {
+// interrupted runs code that prints "up" and interrupts it then; code that does not mention UP prints first.
+func (n *notebook) interrupted(code string) link.Executed {
+	n.t.Helper()
+	if !strings.Contains(code, "UP") {
+		code = "UP\n" + code
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	var at time.Time
-	time.AfterFunc(30*time.Millisecond, func() { at = time.Now(); cancel() })
-	r := n.execCtx(ctx, code)
-	return r, time.Since(at)
+	defer cancel()
+	done := make(chan link.Executed)
+	go func() { done <- n.execCtx(ctx, strings.ReplaceAll(code, "UP", `fmt.Println("up")`)) }()
+	n.out.waitFor(n.t, "up\n")
+	cancel()
+	r := <-done
+	n.out.take()
+	return r
 }
 
 func TestInterrupt(t *testing.T) {
 	n := newNotebook(t)
-	n.s.cfg.Grace = 10 * time.Second // none of these cells is to be abandoned
-	n.run("x := 1\nfunc spin(n int) { for { n++ } }\nfunc down(n int) int { if n == 0 { return 0 }; return down(n-1) }\nch := make(chan int)")
+	n.s.cfg.Grace = 10 * time.Minute // none of these cells is to be abandoned
+	n.run("x := 1\nvar ended atomic.Int64\nfunc spin(n int) { for { n++ } }\nfunc down(n int) int { if n == 0 { return 0 }; return down(n-1) }\nch := make(chan int)")
 	for _, code := range []string{
-		"for {}", "for { x++ }", "spin(1)", "for { down(10) }", "time.Sleep(time.Minute)", "go spin(2)\nspin(3)",
-		"defer func() { x = 100 }()\nfor {}", "for { func() { defer func() { recover() }(); for {} }() }",
-		"<-cell.Context().Done()", "select { case <-cell.Context().Done(): case <-time.After(time.Minute): }", "loop:\ngoto loop", "for range func(yield func(int) bool) { for yield(1) {} } {}",
+		"for {}", "for { x++ }", "spin(1)", "for { down(10) }", "time.Sleep(time.Hour)", "go func() { defer ended.Add(1); spin(2) }()\nspin(3)",
+		"defer func() { x = 100 }()\nUP\nfor {}", "for { func() { defer func() { recover() }(); for {} }() }",
+		"<-cell.Context().Done()", "select { case <-cell.Context().Done(): case <-time.After(time.Hour): }", "loop:\ngoto loop", "for range func(yield func(int) bool) { for yield(1) {} } {}",
 	} {
-		r, took := n.interrupted(code)
+		r := n.interrupted(code)
 		if r.Err == nil && !strings.Contains(code, "Context") || r.Err != nil && r.Err.Name != "Interrupt" {
 			t.Errorf("%s: ended with %v", code, r.Err)
-		}
-		if took > 3*time.Second || r.Err != nil && strings.Contains(r.Err.Value, "background") {
-			t.Errorf("%s: took %v to stop: %v", code, took, r.Err)
 		}
 	}
 	if out := n.run("x >= 100"); out != "=true" {
 		t.Errorf("after interrupts x >= 100 is %s: a deferred function did not run, or variables are lost", out)
 	}
-	time.Sleep(10 * time.Millisecond)
-	if stopping.Load() == 0 {
-		t.Error("goroutines of interrupted cells are no longer looked for")
+	if out := n.run("for ended.Load() == 0 { time.Sleep(time.Millisecond) }\nended.Load()"); out != "=1" {
+		t.Errorf("the goroutine of an interrupted cell goes on: %s", out)
 	}
 }
 
@@ -138,11 +143,11 @@ func TestAbandon(t *testing.T) {
 	n := newNotebook(t)
 	n.s.cfg.Grace = 50 * time.Millisecond
 	n.run("x := 5\nch := make(chan int)")
-	r, took := n.interrupted("<-ch\nx = 6")
-	if r.Err == nil || r.Err.Name != "Interrupt" || took > 300*time.Millisecond {
-		t.Fatalf("%v after %v", r.Err, took)
+	r := n.interrupted("<-ch\nx = 6")
+	if r.Err == nil || r.Err.Name != "Interrupt" || !strings.Contains(r.Err.Value, "background") {
+		t.Fatal(r.Err)
 	}
-	if out := n.run("ch <- 1\ntime.Sleep(20 * time.Millisecond)\nx"); out != "=5" && out != "=6" {
+	if out := n.run("ch <- 1\nx"); out != "=5" && out != "=6" {
 		t.Errorf("x %s", out)
 	}
 }
@@ -200,10 +205,11 @@ func TestExpressions(t *testing.T) {
 
 func TestPanicOfGoroutineAfterItsCell(t *testing.T) {
 	n := newNotebook(t)
-	n.run("go func() { time.Sleep(20 * time.Millisecond); var p *int; *p = 1 }()")
-	time.Sleep(60 * time.Millisecond)
-	out := n.run("1")
-	if !strings.Contains(out, "stderr@c1:in a goroutine of this cell: Panic: runtime error: invalid memory address") || !strings.Contains(out, "cell[1]:1") {
+	n.run("go1 := make(chan bool)\ngo func() { <-go1; var p *int; *p = 1 }()")
+	n.run("close(go1)")
+	n.out.waitFor(t, "\n    go func()")
+	out := n.out.take()
+	if !strings.Contains(out, "stderr@c1:in a goroutine of this cell: Panic: runtime error: invalid memory address") || !strings.Contains(out, "cell[1]:2") {
 		t.Errorf("output %q", out)
 	}
 }
@@ -211,7 +217,7 @@ func TestPanicOfGoroutineAfterItsCell(t *testing.T) {
 // TestMethodsWhileDeclaring calls methods of interpreted types while cells declare more of them.
 func TestMethodsWhileDeclaring(t *testing.T) {
 	n := newNotebook(t)
-	n.run("type T struct{ n int }\nfunc (t T) String() string { return fmt.Sprint(t.n) }\nstop := make(chan bool)\nvar calls atomic.Int64\ngo func() { for { select { case <-stop: return; default: _ = fmt.Sprint(T{1}); calls.Add(1) } } }()")
+	n.run("type T struct{ n int }\nfunc (t T) String() string { return fmt.Sprint(t.n) }\nstop := make(chan bool)\nvar calls atomic.Int64\ngo func() { for { select { case <-stop: return; default: _ = fmt.Sprint(T{1}); calls.Add(1) } } }()\nfor calls.Load() == 0 { runtime.Gosched() }")
 	for i := range 30 {
 		if r := n.exec(fmt.Sprintf("type U%d struct{}\nfunc (U%d) String() string { return \"u%d\" }\nfunc (U%d) Error() string { return \"\" }\nfmt.Sprint(U%d{})", i, i, i, i, i)); r.Err != nil {
 			t.Fatal(r.Err)
@@ -222,21 +228,20 @@ func TestMethodsWhileDeclaring(t *testing.T) {
 	}
 }
 
-// TestSoak runs many cells with types, closures and goroutines: neither time nor memory nor goroutines may grow with their number.
+// TestSoak runs many cells with types, closures and goroutines: neither memory nor goroutines may grow with their number.
+// (Nor may time: BenchmarkThousandCells has that.)
 func TestSoak(t *testing.T) {
 	const cells, blocks = 2000, 5
 	n := newNotebook(t)
 	n.run("total := 0\nvar mu sync.Mutex")
-	step := func(i int) time.Duration {
+	goroutines := runtime.NumGoroutine()
+	step := func(i int) {
 		code := fmt.Sprintf("type T%d struct{ v int }\nfunc (t T%d) Get() int { return t.v }\nx := T%d{%d}\nf := func() int { return x.Get() + total }\n"+
 			"done := make(chan int)\ngo func() { done <- f() }()\nmu.Lock(); total += <-done %% 7; mu.Unlock()\ntotal", i%50, i%50, i%50, i)
-		start := time.Now()
 		if r := n.exec(code); r.Err != nil {
 			t.Fatalf("cell %d: %v", i, r.Err)
 		}
-		took := time.Since(start)
 		n.out.take()
-		return took
 	}
 	heap := func() int64 {
 		runtime.GC()
@@ -245,26 +250,21 @@ func TestSoak(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
 	}
-	var medians []time.Duration
 	var heaps []int64
 	for b := range blocks {
-		var times []time.Duration
 		for i := range cells / blocks {
-			times = append(times, step(b*cells/blocks+i))
+			step(b*cells/blocks + i)
 		}
-		slices.Sort(times)
-		medians = append(medians, times[len(times)/2])
 		heaps = append(heaps, heap())
 	}
-	t.Logf("%d cells, by fifths: median time %v, heap %v", cells, medians, heaps)
-	if medians[blocks-1] > medians[1]*3/2+100*time.Microsecond {
-		t.Errorf("cells get slower: %v", medians)
-	}
+	t.Logf("%d cells, heap by fifths: %v", cells, heaps)
 	if perCell := (heaps[blocks-1] - heaps[0]) / (cells * (blocks - 1) / blocks); perCell > 1<<10 { // its source stays in the history
 		t.Errorf("a cell leaves %d bytes behind", perCell)
 	}
-	if g := runtime.NumGoroutine(); g > 30 {
-		t.Errorf("%d goroutines are left", g)
+	for end := time.Now().Add(waitLimit); runtime.NumGoroutine() > goroutines+20; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines at the end, %d at the beginning", runtime.NumGoroutine(), goroutines)
+		}
 	}
 }
 
@@ -311,12 +311,10 @@ func TestInterruptCompile(t *testing.T) {
 	}
 	n.run("func f() int { return 1 }")
 	ctx, cancel := context.WithCancel(context.Background())
-	var at time.Time
-	go func() { <-compiling; at = time.Now(); cancel() }()
+	go func() { <-compiling; cancel() }()
 	code := "func f() int { return 2 }\ntype T int\nx := []int{2, 1}\nslices.Sort(x)\nprintln(x[0])"
-	r := n.execCtx(ctx, code)
-	if took := time.Since(at); r.Err == nil || r.Err.Name != "Interrupt" || took > 50*time.Millisecond {
-		t.Errorf("ended after %v with %v", took, r.Err)
+	if r := n.execCtx(ctx, code); r.Err == nil || r.Err.Name != "Interrupt" { // while the compiler waits for goOn
+		t.Errorf("ended with %v", r.Err)
 	}
 	compiling <- true
 	close(goOn)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/goplus/ixgo"
 
@@ -76,6 +77,24 @@ func (e *events) Input(ctx context.Context, cell, prompt string, password bool) 
 	a := e.answers[0]
 	e.answers = e.answers[1:]
 	return a, nil
+}
+
+const waitLimit = 2 * time.Minute
+
+// waitFor waits until the text was written.
+func (e *events) waitFor(t testing.TB, text string) {
+	t.Helper()
+	for end := time.Now().Add(waitLimit); ; time.Sleep(time.Millisecond) {
+		e.mu.Lock()
+		log := strings.Join(e.log, "|")
+		e.mu.Unlock()
+		if strings.Contains(log, text) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%q was not written, but %q", text, log)
+		}
+	}
 }
 
 // take returns what was written since the last call.

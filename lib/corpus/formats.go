@@ -14,11 +14,6 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/arrio"
-	"github.com/apache/arrow/go/v17/arrow/ipc"
-	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/apache/arrow/go/v17/parquet/file"
-	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"quire/lib/corpus/internal/mapped"
 )
@@ -44,6 +39,7 @@ func (in *reading) json(r io.Reader, source string) error {
 			return err
 		}
 		c := parseLines(p, b.lines, source, b.firstLine)
+		recycled{}.Free(b.lines[:0:cap(b.lines)])
 		for _, b := range c.bad {
 			if err := in.bad(b.Source, "%s", b.Reason); err != nil {
 				return emitError{err}
@@ -233,74 +229,26 @@ func (in *reading) arrow(name, source string) (err error) {
 		return err
 	}
 	defer unmap()
-	records, err := arrowRecords(data)
+	schema, blocks, end, err := arrowBlocks(data)
 	if err != nil {
 		return err
 	}
-	for row := 0; ; {
-		rec, err := records.Read()
-		if err == io.EOF {
-			return nil
-		}
+	row := 0
+	for i, b := range blocks {
+		rec, err := b.record(data, schema, unpack)
 		if err != nil {
-			return err
+			return fmt.Errorf("chunk %d of %d: %w", i, len(blocks), err)
 		}
-		if err := in.record(rec, source, row); err != nil {
+		if err := in.record(rec, nil, source, row); err != nil {
 			return err
 		}
 		row += int(rec.NumRows())
 	}
+	return end
 }
 
-// arrowRecords reads the file or the stream format.
-func arrowRecords(data []byte) (arrio.Reader, error) {
-	if bytes.HasPrefix(data, magic) {
-		if err := checkFooter(data); err != nil {
-			return nil, err
-		}
-		return ipc.NewFileReader(bytes.NewReader(data))
-	}
-	if err := checkStream(data); err != nil {
-		return nil, err
-	}
-	return ipc.NewReader(bytes.NewReader(data))
-}
-
-// parquet reads a table, batch by batch.
-func (in *reading) parquet(name, source string) (err error) {
-	defer recoverAs(&err, "broken Parquet file")
-	pf, err := file.OpenParquetFile(name, false)
-	if err != nil {
-		return err
-	}
-	defer pf.Close()
-	if err := checkParquet(pf, name); err != nil {
-		return err
-	}
-	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: 4096}, memory.DefaultAllocator)
-	if err != nil {
-		return err
-	}
-	records, err := r.GetRecordReader(in.ctx, nil, nil)
-	if err != nil {
-		return err
-	}
-	defer records.Release()
-	row := 0
-	for records.Next() {
-		if err := in.record(records.Record(), source, row); err != nil {
-			return err
-		}
-		row += int(records.Record().NumRows())
-	}
-	if err := records.Err(); err != nil && err != io.EOF {
-		return err
-	}
-	return nil
-}
-
-// record reads a table's rows, the first of which is number row.
-func (in *reading) record(rec arrow.Record, source string, row int) error {
+// record reads a table's rows, the first of which is number row. isJSON tells which columns hold JSON as binary values; nil for none.
+func (in *reading) record(rec arrow.Record, isJSON []bool, source string, row int) error {
 	if checkSchema(rec.Schema()) == nil && in.fields == (Fields{}) { // a corpus, exported
 		b := Batch{Record: rec}
 		for i := range b.Len() {
@@ -319,6 +267,9 @@ func (in *reading) record(rec arrow.Record, source string, row int) error {
 		return err
 	}
 	text, ok := rec.Column(textCol).(array.StringLike)
+	if isJSON != nil && isJSON[textCol] {
+		return fmt.Errorf("column %q is nested, not text", header[textCol])
+	}
 	if !ok {
 		return fmt.Errorf("column %q is %s, not text", header[textCol], rec.Column(textCol).DataType())
 	}
@@ -338,7 +289,9 @@ func (in *reading) record(rec arrow.Record, source string, row int) error {
 				d.ID = col.ValueStr(i)
 			case textCol:
 			default:
-				meta[header[ci]] = col.GetOneForMarshal(i)
+				if meta[header[ci]] = col.GetOneForMarshal(i); isJSON != nil && isJSON[ci] {
+					meta[header[ci]] = json.RawMessage(col.(*array.Binary).Value(i))
+				}
 			}
 		}
 		d.Meta = metaJSON(meta)

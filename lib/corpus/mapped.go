@@ -86,12 +86,14 @@ func openBytes(data []byte) (c *Corpus, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("chunk %d: %w", i, err)
 		}
-		c.chunks = append(c.chunks, lazy(n, func() (arrow.Record, error) { return b.record(data, c.schema) }))
+		c.chunks = append(c.chunks, lazy(n, func() (arrow.Record, error) { return b.record(data, c.schema, nil) }))
 		c.rows = append(c.rows, nil)
 		c.n += n
 	}
 	return c, nil
 }
+
+var errDictionary = errors.New("dictionary columns are not read: write them as plain strings")
 
 // block is the place of one record batch in an Arrow file: a message of meta bytes, then a body.
 type block struct {
@@ -118,6 +120,7 @@ const (
 	batchNodes          = 4 + 2*1
 	batchBuffers        = 4 + 2*2
 	batchCompression    = 4 + 2*3
+	compressionCodec    = 4 + 2*0
 )
 
 // footer returns the file's last table.
@@ -141,19 +144,9 @@ func checkFooter(data []byte) (err error) {
 		return err
 	}
 	if n, _, err := vector(f, footerDictionaries, 24); err != nil || n > 0 {
-		return errors.Join(err, errors.New("dictionary columns cannot be mapped: write them as plain strings"))
+		return errors.Join(err, errDictionary)
 	}
 	return checkSchemaAt(f, footerSchema)
-}
-
-// checkStream is checkFooter for the stream format, which begins with a message that holds the schema.
-func checkStream(data []byte) (err error) {
-	defer recoverAs(&err, "not an Arrow stream")
-	if binary.LittleEndian.Uint32(data) == continuation {
-		data = data[4:]
-	}
-	size := binary.LittleEndian.Uint32(data)
-	return checkSchemaAt(rootTable(data[4:4+int(size)]), messageHeader)
 }
 
 func checkSchemaAt(t *flatbuffers.Table, slot flatbuffers.VOffsetT) error {
@@ -258,18 +251,22 @@ func (b block) numRows(data []byte) (n int, err error) {
 	return int(length), nil
 }
 
-// record makes the arrays of the batch over the mapped bytes.
-func (b block) record(data []byte, schema *arrow.Schema) (rec arrow.Record, err error) {
+// record makes the arrays of the batch over the mapped bytes. Compressed ones are refused where there is no unpack.
+func (b block) record(data []byte, schema *arrow.Schema, unpack func(codec byte, buffer []byte) ([]byte, error)) (rec arrow.Record, err error) {
 	defer recoverAs(&err, "broken chunk")
 	rb, err := b.batch(data)
 	if err != nil {
 		return nil, err
 	}
-	if rb.Offset(batchCompression) != 0 {
-		return nil, errors.New("compressed chunk cannot be mapped: write the file without compression")
+	layout := layout{table: rb, body: data[b.offset+b.meta : b.offset+b.meta+b.body]}
+	if o := flatbuffers.UOffsetT(rb.Offset(batchCompression)); o != 0 {
+		if unpack == nil {
+			return nil, errors.New("compressed chunk cannot be mapped: read the file with corpus.Build")
+		}
+		how := flatbuffers.Table{Bytes: rb.Bytes, Pos: rb.Indirect(o + rb.Pos)}
+		codec := how.GetByteSlot(compressionCodec, 0)
+		layout.unpack = func(buffer []byte) ([]byte, error) { return unpack(codec, buffer) }
 	}
-	body := data[b.offset+b.meta : b.offset+b.meta+b.body]
-	layout := layout{table: rb, body: body}
 	cols := make([]arrow.Array, schema.NumFields())
 	for i, f := range schema.Fields() {
 		d, err := layout.next(f.Type)
@@ -289,6 +286,7 @@ func (b block) record(data []byte, schema *arrow.Schema) (rec arrow.Record, err 
 type layout struct {
 	table        *flatbuffers.Table
 	body         []byte
+	unpack       func(buffer []byte) ([]byte, error) // nil where buffers are as they are
 	node, buffer int
 }
 
@@ -300,7 +298,7 @@ func (l *layout) next(t arrow.DataType) (arrow.ArrayData, error) {
 	p := at + flatbuffers.UOffsetT(l.node*16)
 	l.node++
 	n, nulls := l.table.GetInt64(p), l.table.GetInt64(p+8)
-	if n < 0 || n > int64(len(l.body)) || nulls < 0 || nulls > n {
+	if n < 0 || n > int64(len(l.body)) && l.unpack == nil || nulls < 0 || nulls > n {
 		return nil, fmt.Errorf("%d rows with %d nulls in a body of %d bytes", n, nulls, len(l.body))
 	}
 	var buffers []*memory.Buffer
@@ -338,7 +336,13 @@ func (l *layout) nextBuffer() (*memory.Buffer, error) {
 	if at < 0 || n < 0 || at > int64(len(l.body)) || n > int64(len(l.body))-at {
 		return nil, fmt.Errorf("buffer at %d of %d bytes outside a body of %d", at, n, len(l.body))
 	}
-	return memory.NewBufferBytes(l.body[at : at+n : at+n]), nil
+	buffer := l.body[at : at+n : at+n]
+	if l.unpack != nil {
+		if buffer, err = l.unpack(buffer); err != nil {
+			return nil, err
+		}
+	}
+	return memory.NewBufferBytes(buffer), nil
 }
 
 // numBuffers returns how many buffers an array of the type has itself.
@@ -374,15 +378,21 @@ func validate(d arrow.ArrayData) error {
 		return offsetsFit(arrow.Int32Traits.CastFromBytes(bytesOf(bufs[1])), n, size(2))
 	case *arrow.LargeStringType, *arrow.LargeBinaryType:
 		return offsetsFit(arrow.Int64Traits.CastFromBytes(bytesOf(bufs[1])), n, size(2))
-	case *arrow.ListType:
+	case *arrow.ListType, *arrow.MapType:
 		child := d.Children()[0]
 		if err := offsetsFit(arrow.Int32Traits.CastFromBytes(bytesOf(bufs[1])), n, child.Len()); err != nil {
 			return err
 		}
 		return validate(child)
+	case *arrow.LargeListType:
+		child := d.Children()[0]
+		if err := offsetsFit(arrow.Int64Traits.CastFromBytes(bytesOf(bufs[1])), n, child.Len()); err != nil {
+			return err
+		}
+		return validate(child)
 	case *arrow.FixedSizeListType:
 		child := d.Children()[0]
-		if child.Len() < n*int(t.Len()) {
+		if t.Len() < 0 || t.Len() > 0 && child.Len()/int(t.Len()) < n {
 			return fmt.Errorf("%d values for %d lists of %d", child.Len(), n, t.Len())
 		}
 		return validate(child)
@@ -400,14 +410,14 @@ func validate(d arrow.ArrayData) error {
 		return nil
 	case arrow.FixedWidthDataType:
 		if d.DataType().ID() == arrow.DICTIONARY {
-			return errors.New("dictionary columns cannot be mapped: write them as plain strings")
+			return errDictionary
 		}
 		if size(1) < (n*t.BitWidth()+7)/8 {
 			return fmt.Errorf("%d bytes for %d values of %s", size(1), n, t)
 		}
 		return nil
 	default:
-		return fmt.Errorf("columns of type %s cannot be mapped", t)
+		return fmt.Errorf("columns of type %s are not read: write them as plain values, lists or structs", t)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
+	pqcompress "github.com/apache/arrow/go/v17/parquet/compress"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -66,7 +66,7 @@ func table() arrow.Record {
 	return b.NewRecord()
 }
 
-func parquetTable(t testing.TB) []byte {
+func parquetFile(t testing.TB) []byte {
 	var b bytes.Buffer
 	w, err := pqarrow.NewFileWriter(table().Schema(), &b, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
 	if err != nil {
@@ -123,7 +123,7 @@ func TestFormats(t *testing.T) {
 		"wj.tar.gz": {data: gzipped(string(tarOf("CN/part-1.jsonl", `{"id":"B","content":"文"}`, "CN/.hidden", "x", "CN/bad.csv", "a\n"))),
 			want: []Document{{"B", "文", "/CN/part-1.jsonl:1", ""}}, bad: "/CN/bad.csv: no column"},
 		"cut.tar":   {data: tarOf("a.txt", "text", "b.txt", strings.Repeat("x", 2000))[:1600], want: []Document{{"/a.txt", "text", "/a.txt", ""}}, bad: "unexpected EOF"},
-		"a.parquet": {data: parquetTable(t), want: []Document{{":1", "t", ":1", `{"n":1}`}}, bad: ":2: no text"},
+		"a.parquet": {data: parquetFile(t), want: []Document{{":1", "t", ":1", `{"n":1}`}}, bad: ":2: no text"},
 		"a.arrow":   {data: arrowStream(t), want: []Document{{":1", "t", ":1", `{"n":1}`}}, bad: ":2: no text"},
 		"no.arrow":  {data: []byte("ARROW1 is not enough"), bad: "not an Arrow file"},
 		"a.warc.gz": {data: gzipped(warcFile, warcResponse("https://e.x/", "Content-Type: text/html; charset=gbk", "<p>\xc4\xe3\xba\xc3</p>"), warcResponse("https://e.x/i", "Content-Type: image/png", "\x89PNG")),
@@ -214,38 +214,14 @@ func FuzzFormats(f *testing.F) {
 	})
 }
 
-// A table with any byte damaged is read or reported, and what is read behind it is whole.
-func TestDamagedTable(t *testing.T) {
-	table := parquetTable(t)
-	dir := t.TempDir()
-	path, good := filepath.Join(dir, "a.parquet"), filepath.Join(dir, "b.jsonl")
-	write(t, good, []byte(`{"text":"good"}`))
-	reported := 0
-	for i := range table {
-		damaged := slices.Clone(table)
-		damaged[i] ^= []byte{0xff, 0x14}[i%2]
-		write(t, path, damaged)
-		last := ""
-		for d, err := range Read(t.Context(), Fields{}, path, good) {
-			if bad := new(BadRecord); errors.As(err, &bad) && strings.Contains(bad.Source, "a.parquet") {
-				reported++
-			} else if err != nil {
-				t.Fatalf("byte %d: %v", i, err)
-			}
-			last = d.Text
-		}
-		if last != "good" {
-			t.Fatalf("byte %d ends the walk", i)
-		}
-	}
-	if reported < len(table)/8 {
-		t.Errorf("%d of %d damages are reported", reported, len(table))
-	}
-}
-
 // The same of tables, which are read from a file's places and not as a stream.
 func FuzzTables(f *testing.F) {
-	f.Add(true, parquetTable(f))
+	f.Add(true, parquetFile(f))
+	nested, _ := nestedFile(f, 2, pqcompress.Codecs.Snappy)
+	f.Add(true, nested)
+	rows, _ := nestedRows(f, 2)
+	f.Add(false, arrowOf(f, rows, true, ipc.WithZstd()))
+	f.Add(false, arrowOf(f, rows, false))
 	f.Add(false, arrowStream(f))
 	f.Fuzz(func(t *testing.T, isParquet bool, data []byte) {
 		name := "x.arrow"

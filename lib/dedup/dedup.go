@@ -9,7 +9,8 @@
 // places that occurred before, which [Cut] takes out of a text where that is wanted.
 //
 // What was seen can be saved as an index and the next corpus compared with it: Options.Index and Options.Save, of pieces
-// PieceConfig.Index and PieceConfig.Save. An index holds signatures and identifiers, of pieces hashes alone, no text.
+// PieceConfig.Index and PieceConfig.Save, of substrings likewise. An index holds signatures and identifiers, of pieces hashes alone, and
+// only that of substrings holds text.
 //
 // Invariant: the columns depend on the documents and their order alone, not on the number of workers or how the corpus is cut into
 // chunks.

@@ -79,13 +79,22 @@ type header struct {
 	Docs uint64
 }
 
-func readIndex(path string) (*index, error) {
+// readSealed reads an index of any kind.
+func readSealed(path string) ([]byte, error) {
 	data, err := sealed.Read(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("dedup: no index %s: leave Index empty for the first corpus and Save one", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	return data, nil
+}
+
+func readIndex(path string) (*index, error) {
+	data, err := readSealed(path)
+	if err != nil {
+		return nil, err
 	}
 	x, err := parseIndex(data)
 	if err != nil {

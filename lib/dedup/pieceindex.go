@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"quire/lib/dedup/sealed"
@@ -38,12 +36,9 @@ func (f *firsts) load(cfg PieceConfig) error {
 	if cfg.Index == "" {
 		return nil
 	}
-	data, err := sealed.Read(cfg.Index)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("dedup: no index %s: leave Index empty for the first corpus and Save one", cfg.Index)
-	}
+	data, err := readSealed(cfg.Index)
 	if err != nil {
-		return fmt.Errorf("dedup: %w", err)
+		return err
 	}
 	h, hashes, err := parsePieces(data)
 	if err != nil {

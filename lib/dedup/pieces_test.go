@@ -271,6 +271,99 @@ func TestPiecesIndex(t *testing.T) {
 	}
 }
 
+// A corpus in parts, each compared with the index of those before, repeats what it repeats as a whole; what an index holds was seen once.
+func TestSubstringIndex(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	words := []string{"ab", "世界和平", "the same words again ", "é", "aaaaaaaaaaaa", "other words, ", "x"}
+	for round := range 40 {
+		var docs []string
+		for range 12 {
+			var text strings.Builder
+			for range rng.IntN(9) {
+				text.WriteString(words[rng.IntN(len(words))])
+			}
+			docs = append(docs, text.String())
+		}
+		cfg := SubstringConfig{MinBytes: 1 + rng.IntN(14), MaxShare: 1}
+		substrings := func(cfg SubstringConfig, docs []string) *corpus.Corpus {
+			c, err := Substrings(t.Context(), inChunks(t, 3, texts(docs...)), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		want := cut(t, substrings(cfg, docs), "substrings.spans")
+		var got []string
+		cfg.Save = filepath.Join(t.TempDir(), "x.idx")
+		for part := range slices.Chunk(docs, 5) {
+			got = append(got, cut(t, substrings(cfg, part), "substrings.spans")...)
+			cfg.Index = cfg.Save
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("round %d, windows of %d of %q:\nin parts %q\nat once  %q", round, cfg.MinBytes, docs, got, want)
+		}
+		before, err := os.ReadFile(cfg.Save)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := substrings(cfg, docs)
+		if after, err := os.ReadFile(cfg.Save); err != nil || !slices.Equal(after, before) {
+			t.Errorf("round %d: an index of %d bytes grows to %d by what it has", round, len(before), len(after))
+		}
+		for line := range strings.Lines(columns(t, again, "substrings")) {
+			if f := strings.SplitN(line, " ", 4); len(f) != 4 || f[2] != "" && f[2] != "(null)" {
+				t.Errorf("round %d: first seen in the index: %s", round, line)
+			}
+		}
+	}
+}
+
+func TestSubstringIndexErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.idx")
+	c := inChunks(t, 3, texts("the same words", "the same words again"))
+	if _, err := Substrings(t.Context(), c, SubstringConfig{MinBytes: 5, Save: path}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := filepath.Join(t.TempDir(), "damaged.idx")
+	data[len(data)-12] ^= 1
+	if err := os.WriteFile(damaged, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pieces := filepath.Join(t.TempDir(), "pieces.idx")
+	cfg := RepeatedLines()
+	cfg.Save = pieces
+	if _, err := Pieces(t.Context(), c, cfg); err != nil {
+		t.Fatal(err)
+	}
+	for want, cfg := range map[string]SubstringConfig{
+		"is of stretches of 5 bytes; the settings are 6": {MinBytes: 6, Index: path},
+		"leave Index empty":                  {MinBytes: 5, Index: path + "x"},
+		"checksum does not fit":              {MinBytes: 5, Index: damaged},
+		"not of the format " + stretchFormat: {MinBytes: 5, Index: pieces},
+		"no such file":                       {MinBytes: 5, Save: filepath.Join(t.TempDir(), "no", "x")},
+	} {
+		if _, err := Substrings(t.Context(), c, cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// Any bytes behind a good checksum are an index of stretches or an error, with no more memory than they take.
+func FuzzStretches(f *testing.F) {
+	f.Add([]byte(`{"Format":"quire-stretches-1","MinBytes":2,"Stretches":1,"Bytes":3}` + "\n\x03\x00\x00\x00\x00\x00\x00\x00abc"))
+	f.Add([]byte(`{"Format":"quire-stretches-1","Stretches":-1,"Bytes":1000000000000}` + "\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, ends, text, err := parseStretches(data)
+		if err == nil && (len(text) > len(data) || len(ends) > len(data) || len(text) > 0 && ends[len(ends)-1] != uint64(len(text))) {
+			t.Errorf("%d stretches, of %d bytes, in %d", len(ends), len(text), len(data))
+		}
+	})
+}
+
 // Any bytes behind a good checksum are an index or an error, with no more memory than they take.
 func FuzzPieceIndex(f *testing.F) {
 	f.Add([]byte(`{"Format":"quire-pieces-1","Unit":"lines","Count":1,"MinChars":1,"Pieces":1}` + "\n12345678"))

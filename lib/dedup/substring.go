@@ -18,6 +18,8 @@ type SubstringConfig struct {
 	MinBytes int     // of a stretch that occurs again
 	MaxShare float64 // share of a text's bytes that may lie in them before the document is dropped
 	Name     string  // begins the names of the columns; "" for "substrings"
+	Index    string  // file of text seen before, all of which counts as repeated; "" for none
+	Save     string  // file for the index's and the corpus's text, may be the same; "" for none
 }
 
 // LeeSubstrings returns the settings of Lee et al.: stretches of 50 tokens, which are some 200 bytes of English. No document is dropped.
@@ -38,8 +40,11 @@ func (c SubstringConfig) Validate() error {
 // the corpus with columns as those of [Pieces]: substrings.keep, .kept, .similarity and .spans. A byte lies in a span if a window
 // of MinBytes bytes around it occurs before, in an earlier document or earlier in the same; the first occurrence is left alone, where
 // the tool of Lee et al. 2022 (arXiv:2107.06499 §4.1) marks every one. Spans begin and end between characters, and stay within a document.
+// What occurs first in the index has "" in the column .kept, as pieces have.
 //
-// It sorts all suffixes of all texts (package suffixarray), which takes five bytes of memory for each byte of text, nine from 2 GB on.
+// It sorts all suffixes of all texts (package suffixarray), which takes five bytes of memory for each byte of text, nine from 2 GB on;
+// those of the index with them. An index holds what was seen, without what it repeated: only the text itself tells which stretches it
+// has. (Hashes of all windows of 200 bytes would be larger than the text.)
 func Substrings(ctx context.Context, c *corpus.Corpus, cfg SubstringConfig) (*corpus.Corpus, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -49,6 +54,11 @@ func Substrings(ctx context.Context, c *corpus.Corpus, cfg SubstringConfig) (*co
 		return nil, err
 	}
 	r := repeats{least: cfg.MinBytes}
+	if cfg.Index != "" {
+		if err := r.load(cfg.Index); err != nil {
+			return nil, err
+		}
+	}
 	for b, err := range c.Batches() {
 		if err != nil {
 			return nil, err
@@ -64,9 +74,13 @@ func Substrings(ctx context.Context, c *corpus.Corpus, cfg SubstringConfig) (*co
 	if err := r.find(); err != nil {
 		return nil, err
 	}
-	err = s.find(ctx, func(doc int, text string) ([]int32, int) { return r.spans(doc, text) })
-	if err != nil {
+	if err := s.find(ctx, r.spans); err != nil {
 		return nil, err
+	}
+	if cfg.Save != "" {
+		if err := r.save(cfg.Save); err != nil {
+			return nil, err
+		}
 	}
 	name := cfg.Name
 	if name == "" {
@@ -80,7 +94,8 @@ func Substrings(ctx context.Context, c *corpus.Corpus, cfg SubstringConfig) (*co
 type repeats struct {
 	least int
 	text  []byte
-	ends  []int // of the documents
+	ends  []int // of the index's stretches and then the documents
+	seen  int   // stretches of the index
 
 	again bitset  // windows that occur before begin here
 	first []again // of each document, the first of those
@@ -168,8 +183,9 @@ func (r *repeats) docAt(at int) int {
 	return doc
 }
 
-// spans returns where a document repeats something, and, where it does, the document that has the first of it first.
+// spans returns where a document repeats something, and, where it does, the document that has the first of it first; −1 for the index.
 func (r *repeats) spans(doc int, text string) (spans []int32, before int) {
+	doc += r.seen
 	begin := r.ends[doc] - len(text)
 	for at := r.first[doc].at; at+r.least <= r.ends[doc]; at++ {
 		if !r.again.has(at) {
@@ -188,5 +204,5 @@ func (r *repeats) spans(doc int, text string) (spans []int32, before int) {
 			spans = append(spans, int32(from), int32(to))
 		}
 	}
-	return spans, r.docAt(r.first[doc].source)
+	return spans, max(r.docAt(r.first[doc].source)-r.seen, -1)
 }

@@ -109,7 +109,7 @@ type Memory struct {
 	Shadow      int64 // copies in the compute type
 	Grads       int64 // F32
 	Activations int64 // of one micro-batch of MaxTokens
-	Scratch     int64 // an estimate of what the Backend keeps: left operands of products packed once, and a chunk of logits
+	Scratch     int64 // an estimate of what a Backend with products of the compute type keeps: left operands packed once, and a chunk of logits
 }
 
 // Total is the sum.

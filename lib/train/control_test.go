@@ -29,6 +29,45 @@ func begin(t *testing.T, c Config) *Run {
 	return r
 }
 
+// standing begins a run that is paused behind a step: what a test asks of it cannot come too late.
+func standing(t *testing.T, c Config, step int) *Run {
+	t.Helper()
+	r, err := openPaused(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	if err := advanceTo(r, step); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// openPaused is Start, paused before the first step.
+func openPaused(c Config) (*Run, error) {
+	c, err := c.place()
+	if err != nil {
+		return nil, err
+	}
+	r, err := open(c)
+	if err != nil {
+		return nil, err
+	}
+	r.paused = true
+	go r.train(context.Background())
+	return r, nil
+}
+
+// advanceTo takes a paused run behind a step, which is not its last: that one ends it.
+func advanceTo(r *Run, step int) error {
+	return r.do(context.Background(), func(l *loop) (err error) {
+		for err == nil && l.Step < step {
+			err = r.advance(context.Background())
+		}
+		return err
+	})
+}
+
 // reach waits for a step.
 func reach(t *testing.T, r *Run, step int) {
 	t.Helper()
@@ -159,11 +198,7 @@ func TestRollbackAndBranch(t *testing.T) {
 	whole := must(t, c).History()
 	c = copyRun(t, c)
 	c.SaveEvery, c.Keep = 10, 5
-	r := begin(t, c)
-	reach(t, r, 25)
-	if err := r.Pause(); err != nil {
-		t.Fatal(err)
-	}
+	r := standing(t, c, 25)
 	if err := r.Rollback(t.Context(), 7); err == nil || !strings.Contains(err.Error(), "[10 20]") {
 		t.Errorf("rolling back to a step that was not saved: %v", err)
 	}
@@ -203,12 +238,7 @@ func TestRollbackAndBranch(t *testing.T) {
 
 // What steers a run is part of its state: a branch, which begins from a checkpoint, draws the curve of the run that was steered.
 func TestSteeringIsSaved(t *testing.T) {
-	r := begin(t, tiny(t, 25))
-	reach(t, r, 3)
-	if err := r.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	at := len(r.History())
+	r := standing(t, tiny(t, 25), 3)
 	if err := errors.Join(r.SetLR(5e-4), r.SetMix(map[string]float64{"code": 9}), r.SetBatch(3)); err != nil {
 		t.Fatal(err)
 	}
@@ -220,9 +250,9 @@ func TestSteeringIsSaved(t *testing.T) {
 	if err := errors.Join(r.Resume(), r.Wait(t.Context()), other.Wait(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	h := r.History()[at:]
-	if len(h) == 0 || h[0].Rows != 3 || h[0].LR != 5e-4 {
-		t.Fatalf("the run ended before it was steered, or was not: %v", h)
+	h := r.History()[3:]
+	if h[0].Rows != 3 || h[0].LR != 5e-4 {
+		t.Fatalf("step 4 is %v: it was not steered", h[0])
 	}
 	sameCurve(t, "branched", other.History(), h)
 }
@@ -257,13 +287,9 @@ func TestSpikeRollsBack(t *testing.T) {
 	c.Packing, c.Shuffle = "concat", 1
 	poison(t, &c)
 	c.Guard, c.SaveEvery = Guard{Factor: 1.3, Patience: 3, MaxRollbacks: 5}, 20
-	r := begin(t, c)
-	reach(t, r, 70)
+	r := standing(t, c, 70)
 	good := r.Last().Loss
-	if err := r.SetMix(map[string]float64{"poison": 1000}); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Wait(t.Context()); err != nil {
+	if err := errors.Join(r.SetMix(map[string]float64{"poison": 1000}), r.Resume(), r.Wait(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	last := r.Last()
@@ -283,12 +309,8 @@ func TestSpikeRollsBack(t *testing.T) {
 func TestNotFiniteRollsBack(t *testing.T) {
 	c := tiny(t, 60)
 	c.SaveEvery = 1
-	r := begin(t, c)
-	reach(t, r, 22)
-	if err := r.SetLR(1e38); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Wait(t.Context()); err != nil {
+	r := standing(t, c, 22)
+	if err := errors.Join(r.SetLR(1e38), r.Resume(), r.Wait(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	if last := r.Last(); last.Step != 60 || last.Skipped == 0 || math.IsNaN(last.Loss) || last.Loss > 6 {

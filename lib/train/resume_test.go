@@ -1,15 +1,14 @@
 package train
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -58,20 +57,12 @@ func TestResumedIsUninterrupted(t *testing.T) {
 			change(&c)
 			whole := must(t, c).History()
 			cut := copyRun(t, c)
-			r, err := Start(context.Background(), cut)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for rec := range r.Follow(context.Background()) {
-				if rec.Step == 5 {
-					break
-				}
-			}
+			r := standing(t, cut, 5)
 			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if n := r.Last().Step; n < 5 || n >= 12 {
-				t.Fatalf("stopped behind step %d", n)
+			if n := len(r.History()); n != 5 {
+				t.Fatalf("stopped behind step %d, want 5", n)
 			}
 			cut.Threads = simd.Default().Info().Threads + 1
 			sameCurve(t, "resumed with another thread", must(t, cut).History(), whole)
@@ -85,25 +76,46 @@ func TestMain(m *testing.M) {
 	if path == "" {
 		os.Exit(m.Run())
 	}
-	c, err := ReadConfig(path)
-	if err == nil {
-		var r *Run
-		if r, err = Start(context.Background(), c); err == nil {
-			known := len(r.History())
-			for rec := range r.Follow(context.Background()) {
-				if known--; known < 0 {
-					fmt.Println("step", rec.Step)
-				}
-			}
-			err = r.Wait(context.Background())
+	if err := trainChild(path, os.Getenv("QUIRE_TRAIN_KILL")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	os.Exit(0)
+}
+
+// trainChild runs a configuration and kills its own process as kill says: so many steps later, and so much of a step more. Until it is dead, however
+// late that is, it takes no more than 4 steps; only in the last of all it may come to its end before.
+func trainChild(config, kill string) error {
+	var steps int
+	var fraction float64
+	if _, err := fmt.Sscan(kill, &steps, &fraction); err != nil {
+		return err
+	}
+	c, err := ReadConfig(config)
+	if err != nil {
+		return err
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	r, err := openPaused(c)
+	if err != nil {
+		return err
+	}
+	if at := r.Last().Step + steps; at < c.Steps {
+		if err := advanceTo(r, at); err != nil {
+			return err
+		}
+		time.AfterFunc(time.Duration(fraction*r.Last().Seconds*float64(time.Second)), func() { self.Kill() })
+		if err := advanceTo(r, min(at+4, c.Steps-1)); err != nil {
+			return err
+		}
+		if at+4 < c.Steps {
+			select {}
 		}
 	}
-	if err != nil {
-		fmt.Println("error:", err)
-		os.Exit(1)
-	}
-	fmt.Println("finished")
-	os.Exit(0)
+	return errors.Join(r.Resume(), r.Wait(context.Background()))
 }
 
 // A process that is killed at random moments and started again each time draws the curve of one that was left alone.
@@ -122,11 +134,7 @@ func TestKilled(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(20261123, 0))
 	kills := 0
-	for finished := false; !finished; {
-		finished = runChild(t, config, 1+rng.IntN(12), time.Duration(rng.IntN(20))*time.Millisecond)
-		if !finished {
-			kills++
-		}
+	for ; !runChild(t, config, 1+rng.IntN(12), 3*rng.Float64()); kills++ {
 		if kills > 60 {
 			t.Fatal("60 kills and no end: a killed run makes no progress")
 		}
@@ -154,34 +162,17 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// runChild starts a training process and kills it some time behind its n-th step of this life; finished is true when it came to its end before.
-func runChild(t *testing.T, config string, n int, later time.Duration) (finished bool) {
+// runChild starts a training process that kills itself some steps later; finished is true when it came to its end before.
+func runChild(t *testing.T, config string, steps int, fraction float64) (finished bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "QUIRE_TRAIN_CHILD="+config)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	cmd.Env = append(os.Environ(), "QUIRE_TRAIN_CHILD="+config, fmt.Sprint("QUIRE_TRAIN_KILL=", steps, " ", fraction))
 	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	err := cmd.Run()
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() > 1 {
+		t.Fatalf("the child was not killed and failed: %v", err)
 	}
-	lines := bufio.NewScanner(out)
-	for seen := 0; lines.Scan(); {
-		switch line := lines.Text(); {
-		case strings.HasPrefix(line, "step "):
-			if seen++; seen == n {
-				time.AfterFunc(later, func() { cmd.Process.Kill() })
-			}
-		case line == "finished":
-			finished = true
-		default:
-			t.Errorf("the child says: %s", line)
-		}
-	}
-	cmd.Wait()
-	return finished
+	return err == nil
 }
 
 // Metrics that lost their end, as a power failure does, cost the lines that are gone and not the run.

@@ -149,27 +149,33 @@ func (r *Run) steps(ctx context.Context) (err error) {
 		if !r.serve(ctx) {
 			return errors.Join(l.save(), ctx.Err())
 		}
-		record, err := l.step()
+		err := r.advance(ctx)
 		if errors.Is(err, errDataEnded) {
 			break
 		}
+		if errors.Is(err, errHopeless) { // the checkpoints before the spike are what to go on from
+			return err
+		}
 		if err != nil {
 			return errors.Join(err, l.save())
-		}
-		if err := r.tell(record); err != nil {
-			return err
-		}
-		if err := r.due(ctx); err != nil {
-			if ctx.Err() != nil {
-				err = errors.Join(l.save(), ctx.Err())
-			}
-			return err
 		}
 	}
 	if l.cfg.EvalEvery > 0 && !r.evaluated(l.Step) {
 		err = r.evaluate(ctx)
 	}
 	return errors.Join(err, l.save(), l.export(filepath.Join(l.cfg.Dir, "model")))
+}
+
+// advance takes a step, tells it, and does what is due behind it.
+func (r *Run) advance(ctx context.Context) error {
+	record, err := r.loop.step()
+	if err != nil {
+		return err
+	}
+	if err := r.tell(record); err != nil {
+		return err
+	}
+	return r.due(ctx)
 }
 
 // evaluated reports whether the last evaluation is of this step.

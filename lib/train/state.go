@@ -147,6 +147,9 @@ func (l *loop) restoreLatest() error {
 	return l.restore(steps[len(steps)-1])
 }
 
+// errHopeless ends a run that rollbacks do not help.
+var errHopeless = errors.New("lower the learning rate, or look at the data of the skipped steps in " + metricsFile)
+
 // leaveSpike goes back to a checkpoint, the last unless that has not helped, and on with the data that comes next: what made the loss jump is not met
 // again.
 func (l *loop) leaveSpike() error {
@@ -156,7 +159,7 @@ func (l *loop) leaveSpike() error {
 	}
 	guard := l.Guard.rollback()
 	if guard.Rollbacks > l.cfg.Guard.MaxRollbacks || guard.Depth > 0 && guard.Depth >= len(steps) {
-		return fmt.Errorf("the loss or the gradients jumped %d times in a row, after %d rollbacks: lower the learning rate, or look at the data of the skipped steps in %s", l.Guard.Bad, l.Guard.Rollbacks, metricsFile)
+		return fmt.Errorf("the loss or the gradients jumped %d times in a row, after %d rollbacks: %w", l.Guard.Bad, l.Guard.Rollbacks, errHopeless)
 	}
 	to := 0
 	if len(steps) > 0 {

@@ -47,6 +47,14 @@ func TestRowBitsDoNotDependOnBatch(t *testing.T) {
 	})
 }
 
+// TestEmptyTensorsHaveNoAddress: an offset from the start of nothing would be a small pointer, and the runtime ends a program whose stack holds one while it grows.
+func TestEmptyTensorsHaveNoAddress(t *testing.T) {
+	x := tensor.New(dtype.F32, 3, 0, 4)
+	if line, m, v := lineOf(tensor.New(dtype.F32, 3, 0), 2), matrixAt(x, 1, 1), viewAt(x, 1, 1); line.p != nil || m.ptr(2, 1) != nil || v.ptr(2, 1) != nil {
+		t.Errorf("line at %p, matrix at %p, view at %p", line.p, m.ptr(2, 1), v.ptr(2, 1))
+	}
+}
+
 // TestVectorTails compares every vector function with plain Go at each length around the vector width; nothing past the end may be written.
 func TestVectorTails(t *testing.T) {
 	plain := portable()

@@ -78,7 +78,13 @@ func (s *scratch) put(b *buffer) {
 	s.mu.Unlock()
 }
 
-func at(p unsafe.Pointer, bytes int) unsafe.Pointer { return unsafe.Add(p, bytes) }
+// at moves p. The start of a tensor without elements, nil, stays: the runtime ends a program that it finds a pointer of a few bytes in.
+func at(p unsafe.Pointer, bytes int) unsafe.Pointer {
+	if p == nil {
+		return nil
+	}
+	return unsafe.Add(p, bytes)
+}
 
 func f32s(p unsafe.Pointer, n int) []float32 { return unsafe.Slice((*float32)(p), n) }
 func u16s(p unsafe.Pointer, n int) []uint16  { return unsafe.Slice((*uint16)(p), n) }

@@ -124,6 +124,15 @@ func TestCorpusDedup(t *testing.T) {
 	if ids, _ := readIDs(t, out); !slices.Equal(ids, []string{"1"}) {
 		t.Errorf("the second time, kept %q", ids)
 	}
+	writeLines(t, in, prose(4))
+	dedup.Method, dedup.MinBytes = []string{"substrings"}, 100
+	capture(t, func() error { return dedup.Run(t.Context()) })
+	writeLines(t, in, "New words. "+prose(4)+"More of them.")
+	capture(t, func() error { return dedup.Run(t.Context()) })
+	if _, texts := readIDs(t, out); !slices.Equal(texts, []string{"New words. More of them."}) {
+		t.Errorf("of what an index of substrings has, %q is left", texts)
+	}
+	dedup.Method = []string{"exact", "minhash"}
 	dedup.Index, dedup.Keep = "", "no such column"
 	if err := dedup.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "--keep") {
 		t.Errorf("%v", err)

@@ -22,7 +22,7 @@ type corpusDedupCmd struct {
 	Method   []string `enum:"exact,minhash,lines,paragraphs,sentences,substrings" default:"exact,minhash" help:"Methods, in order: exact, minhash; lines, paragraphs, sentences (spans of three, as C4) and substrings cut repeated text out."`
 	Settings string   `enum:"datatrove,internlm" default:"datatrove" help:"Of minhash: datatrove (14 bands of 8 hashes) or internlm (128 hashes, similarity 0.7)."`
 	Keep     string   `default:"first" placeholder:"WHICH" help:"Document of a cluster that is kept: first, longest, or the name of a numeric column whose greatest value wins."`
-	Index    string   `placeholder:"DIR" help:"Folder of indexes of what was seen before, made where it is missing: all methods but substrings compare with them and add to them."`
+	Index    string   `placeholder:"DIR" help:"Folder of indexes of what was seen before, made where it is missing: the methods compare with them and add to them. That of substrings holds text."`
 	MinBytes int      `default:"200" help:"Of substrings: the shortest stretch that is cut out."`
 }
 
@@ -100,6 +100,7 @@ func (c *corpusDedupCmd) step(ctx context.Context, method string, in *corpus.Cor
 	case "substrings":
 		cfg := dedup.LeeSubstrings()
 		cfg.MinBytes = c.MinBytes
+		cfg.Index, cfg.Save = c.index(method)
 		out, err = dedup.Substrings(ctx, in, cfg)
 	case "lines":
 		out, err = c.pieces(ctx, method, in, dedup.RepeatedLines())

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"quire/kernel/host"
 	"quire/kernel/link"
@@ -138,6 +139,26 @@ func (k *Kit) Input(ctx context.Context, cell, prompt string, password bool) (st
 	a := k.Answers[0]
 	k.Answers = k.Answers[1:]
 	return a, nil
+}
+
+// WaitPrinted waits until the cell that runs now has written text to its standard output.
+func (k *Kit) WaitPrinted(text string) {
+	k.t.Helper()
+	const limit = 2 * time.Minute
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		k.mu.Lock()
+		printed := ""
+		if k.now != nil {
+			printed = k.now.Stdout
+		}
+		k.mu.Unlock()
+		if strings.Contains(printed, text) {
+			return
+		}
+		if time.Now().After(end) {
+			k.t.Fatalf("the cell did not print %q within %v, but %q", text, limit, printed)
+		}
+	}
 }
 
 // Shown is what the cell that runs now has displayed.
