@@ -4,6 +4,7 @@ import (
 	"bufio"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,13 +35,19 @@ func startLlama(dir string) (*llama, error) {
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "node-llama-cpp")); dir == "" || err != nil {
 		return nil, fmt.Errorf("bench infer: --npm %q has no node-llama-cpp: run 'npm install node-llama-cpp@3.22.1' in a folder and name it", dir)
 	}
-	l := &llama{script: filepath.Join(dir, "quire-bench-infer.mjs")}
-	if err := os.WriteFile(l.script, []byte(llamaScript), 0o644); err != nil {
+	script, err := os.CreateTemp(dir, "quire-bench-infer-*.mjs")
+	if err != nil {
+		return nil, err
+	}
+	l := &llama{script: script.Name()}
+	if _, err := script.WriteString(llamaScript); err != nil {
+		return nil, errors.Join(err, script.Close())
+	}
+	if err := script.Close(); err != nil {
 		return nil, err
 	}
 	l.cmd = exec.Command("node", l.script)
 	l.cmd.Dir, l.cmd.Stderr = dir, os.Stderr
-	var err error
 	if l.in, err = l.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
