@@ -58,7 +58,7 @@ type Config struct {
 	HoldOut float64  `json:"hold_out"`        // share of each source's documents, by the hash of their id, that is evaluated on instead of trained on
 	Valid   []Source `json:"valid,omitempty"` // more data to evaluate on
 	Packing string   `json:"packing"`         // concat, best-fit or best-fit-crop: see mix.Packing
-	Shuffle int      `json:"shuffle"`         // rows that are drawn ahead and shuffled, and kept in memory: the rows of a long document follow each other otherwise, and in a short window the loss falls by what its few documents share, and rises behind it; 1: none
+	Shuffle int      `json:"shuffle"`         // rows that are drawn ahead, kept in memory and shuffled: the rows of a long document follow each other otherwise; 1: none
 	BOS     []uint32 `json:"bos,omitempty"`   // put before every document; empty where the shards hold it
 	EOS     []uint32 `json:"eos,omitempty"`   // put behind every document
 
@@ -184,11 +184,9 @@ func (c Config) validateData() error {
 	if !slices.ContainsFunc(c.Data, func(s Source) bool { return s.Weight > 0 }) {
 		return fmt.Errorf("train: source %q: weight is 0, as all others are: want more than 0 for one of them", c.Data[0].Name)
 	}
-	for name, ids := range map[string][]uint32{"bos": c.BOS, "eos": c.EOS} {
-		for _, id := range ids {
-			if int64(id) >= int64(c.Model.VocabSize) {
-				return fmt.Errorf("train: %s has token %d: want ids below the model's vocabulary size, %d", name, id, c.Model.VocabSize)
-			}
+	for _, id := range slices.Concat(c.BOS, c.EOS) {
+		if int64(id) >= int64(c.Model.VocabSize) {
+			return fmt.Errorf("train: bos or eos has token %d: want ids below the model's vocabulary size, %d", id, c.Model.VocabSize)
 		}
 	}
 	return nil

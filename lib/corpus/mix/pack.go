@@ -62,8 +62,8 @@ func (s *Stream) planConcat() (spans []Span) {
 	return spans
 }
 
-// planBestFit fills a row with the largest waiting pieces that fit, and its last gap with the beginning of one that does not. What waits is in the order
-// in which it was drawn.
+// planBestFit fills a row with the largest waiting pieces that fit, and its last gap with the beginning of one that does not. What waits
+// is in the order in which it was drawn.
 func (s *Stream) planBestFit() (spans []Span) {
 	for left := int64(s.cfg.SeqLen + 1); left > 0; {
 		for len(s.waiting) < waitingDocs {
@@ -109,8 +109,9 @@ func (s *Stream) cut(p *piece, n int64) {
 	}
 }
 
-// choose returns the largest waiting piece that fits into left tokens. If none does, it returns the one to cut: the one that has waited longest, so that long documents come
-// in the order of the permutation and not by their length, or, where the rest is dropped, the shortest, which loses least.
+// choose returns the largest waiting piece that fits into left tokens. If none does, it returns the one to cut: the one that has waited
+// longest, so that long documents come in the order of the permutation and not by their length, or, where the rest is dropped, the
+// shortest, which loses least.
 func (s *Stream) choose(left int64) int {
 	fit, cut := -1, 0
 	var fitSize int64
