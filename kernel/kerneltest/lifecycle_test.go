@@ -26,7 +26,7 @@ type expectation struct {
 var notebookMeaning = map[string][]expectation{
 	"00_lifecycle.ipynb": {
 		{cell: "plan.Measure", mime: "text/plain", pattern: `internlm2, 4 layers, hidden 256`},
-		{cell: "track.SetBackend", mime: "stream", pattern: `(\d+) steps of 1024 tokens`, low: 300, high: 1e5},
+		{cell: "track.SetBackend", mime: "stream", pattern: `(\d+) steps of 2048 tokens`, low: 150, high: 1e5},
 		{cell: "gosrc.Documents", mime: "stream", pattern: `(\d+) documents to learn from`, low: 500, high: 12000},
 		{cell: "rules.Judge", mime: "text/plain", pattern: `repetition\.`},
 		{cell: "show.Funnel", mime: "stream", pattern: `(\d+) of \d+ documents are left`, low: 500, high: 12000},
